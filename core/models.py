@@ -1,0 +1,304 @@
+"""The nouns: what the rooms hand to each other. Rows are read into these classes by their field names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.vocabulary import (
+    Author,
+    Category,
+    Channel,
+    Decision,
+    Direction,
+    EscalationReason,
+    Evidence,
+    IdentifierKind,
+    InboundKind,
+    MessageKind,
+    Outcome,
+    Owner,
+    Priority,
+    TicketStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundEvent:
+    """What a webhook or the form accepted, to the letter. `ticket_id` is minted at the edge where a customer needs it at once."""
+
+    id: UUID
+    channel: Channel
+    kind: InboundKind
+    source_key: str
+    body: dict[str, Any]
+    received_at: datetime
+    ticket_id: str | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, and how we know: `verified` by a signed channel, `confirmed` by a code, or merely `claimed` in a form."""
+
+    kind: IdentifierKind
+    value: str
+    evidence: Evidence
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """An inbound event, understood. `text` is what the employee reads; `full_text` keeps quotes and signature.
+
+    `automatic` names the rule that says no person wrote this; such mail is recorded and never answered.
+    """
+
+    channel: Channel
+    sender: Sender
+    text: str
+    full_text: str
+    provider_message_id: str
+    subject: str | None = None
+    thread_key: str | None = None
+    category: Category | None = None
+    priority: Priority = "medium"
+    sent_at: datetime | None = None
+    automatic: str | None = None
+    attachments: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    id: UUID
+    name: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: UUID
+    customer_id: UUID
+    channel: Channel
+    subject: str | None
+    owner: Owner
+    owner_epoch: int
+    evidence: Evidence
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    id: str
+    conversation_id: UUID
+    customer_id: UUID
+    channel: Channel
+    subject: str | None
+    category: Category
+    priority: Priority
+    status: TicketStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: UUID
+    conversation_id: UUID
+    direction: Direction
+    author: Author
+    kind: MessageKind
+    body: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of the company's documents. `score` is absolute (cosine plus weighted BM25), comparable between queries."""
+
+    id: UUID
+    article_id: UUID
+    slug: str
+    title: str
+    heading: str
+    text: str
+    url: str | None
+    product: str | None
+    version: str | None
+    hash: str
+    score: float
+    cosine: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Best first. Empty when nothing reaches the relevance floor; `best_score` then tells how far it was."""
+
+    query: str
+    passages: tuple[Passage, ...]
+    best_score: float
+    floor: float
+    knowledge_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySentence:
+    """One sentence of a reply and the passages that support it; none means courtesy."""
+
+    text: str
+    passages: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a sentence of a sent reply came from, kept so that it can be re-checked."""
+
+    sentence_no: int
+    sentence: str
+    passage_id: UUID
+    passage_hash: str
+    slug: str
+    title: str
+    url: str | None
+    score: float
+    knowledge_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormattedReply:
+    """The final text in the manner of the channel: exactly what the customer gets. `parts` are sent in order."""
+
+    channel: Channel
+    text: str
+    parts: tuple[str, ...]
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    author: Author
+    channel: Channel
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Why a person is asked: the rule, the words that fired it and what would have happened without it."""
+
+    reason: EscalationReason
+    rule: str
+    evidence: str
+    counterfactual: str
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBrief:
+    """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn."""
+
+    turn_id: UUID
+    lease: UUID
+    conversation_id: UUID
+    customer_id: UUID
+    ticket_id: str
+    channel: Channel
+    customer_name: str | None
+    evidence: Evidence
+    subject: str | None
+    text: str
+    category: Category
+    priority: Priority
+    owner_epoch: int
+    first_reply: bool
+    attempt: int
+    received_at: datetime
+    resuming: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDecision:
+    """What a person decided about a handed-over turn."""
+
+    review_id: UUID
+    decision: Decision
+    reviewer: str
+    text: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """How a turn ended. Everything in it becomes true in one transaction."""
+
+    outcome: Outcome
+    reason: str
+    reply: FormattedReply | None = None
+    reply_author: Author = "assistant"
+    sources: tuple[Source, ...] = ()
+    escalation: Escalation | None = None
+    held_draft: str | None = None
+    intent: str | None = None
+    sentiment: float | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    node_ms: Mapping[str, float] = field(default_factory=dict)
+    decision: ReviewDecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A stored message on its way out. `parts` is what was stored, to the letter; `attempt` counts from 1."""
+
+    delivery_id: UUID
+    message_id: UUID
+    ticket_id: str
+    channel: Channel
+    recipient: str
+    subject: str | None
+    parts: tuple[str, ...]
+    attempt: int
+    author: Author
+    conversation_id: UUID
+    thread: Mapping[str, Any] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the provider said about a send."""
+
+    provider_message_id: str
+    status: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class that text can belong to, with words for a model and labelled examples for nearest-neighbour search."""
+
+    id: str
+    description: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    label: str
+    confidence: float
+    runner_up: str | None = None
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """Sentiment from 0 (furious) to 1 (delighted); `cues` are the words that moved it."""
+
+    score: float
+    cues: tuple[str, ...] = ()
