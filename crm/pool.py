@@ -1,0 +1,83 @@
+"""Connections to PostgreSQL: a pool, a transaction for a unit of work, one error when the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import psycopg
+from pgvector.psycopg import register_vector_async
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from core.errors import DatabaseUnavailable
+
+Connection: TypeAlias = AsyncConnection[TupleRow]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 30
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+
+# What PostgreSQL or the way to it can do to a transaction that was itself correct. Class 25P03 is no OperationalError.
+_AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
+
+
+async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, name: str = "fte") -> Pool:
+    """Open a pool whose connections know pgvector and give up in bounded time; `name` is shown in pg_stat_activity."""
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        kwargs={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": name, "options": _options(dsn)},
+        min_size=min_size,
+        max_size=max_size,
+        timeout=POOL_TIMEOUT_S,
+        name=name,
+        configure=_configure,
+        open=False,
+    )
+    try:
+        await pool.open(wait=True, timeout=CONNECT_TIMEOUT_S + POOL_TIMEOUT_S)
+    except _AWAY as exc:
+        await pool.close()
+        raise DatabaseUnavailable(f"No connection to PostgreSQL for {name}: {exc}", pool=name) from exc
+    return pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection in a transaction: commits at the end, rolls back on any error."""
+    try:
+        async with pool.connection() as conn, conn.transaction():
+            yield conn
+    except _AWAY as exc:
+        await _drop_dead_connections(pool)
+        raise DatabaseUnavailable(pool=pool.name) from exc
+
+
+async def _drop_dead_connections(pool: Pool) -> None:
+    """After a restart of the server every idle connection is dead: one caller finds out, the others need not."""
+    if not pool.closed:
+        await pool.check()
+
+
+async def _configure(conn: Connection) -> None:
+    try:
+        await register_vector_async(conn)
+    except psycopg.ProgrammingError:
+        pass  # the extension comes with the first migration; a pool opened before it has no use for vectors
+    finally:
+        await conn.rollback()  # the pool takes back only connections outside a transaction
+
+
+def _options(dsn: str) -> str:
+    """Ours first, so that what the operator put into the DSN wins."""
+    ours = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_S}s"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_S}s"
+        " -c timezone=UTC"
+    )
+    return f"{ours} {conninfo_to_dict(dsn).get('options') or ''}".strip()
