@@ -23,6 +23,7 @@ from crm.migrate import migrate
 from crm.pool import Pool, open_pool
 
 RUN_DIR = "FTE_TEST_RUN_DIR"  # workers inherit it from the process that started them
+PREFIX = "fte-tests-"
 TEMPLATE = "fte_template"
 
 # A test server need not survive a power cut. What is shown about durability is shown on servers of its own.
@@ -31,6 +32,8 @@ SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
     "max_connections": "300",
 }
 
@@ -39,7 +42,9 @@ _numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        run_dir = tempfile.mkdtemp(prefix="fte-tests-")
+        base = _fast_folder()
+        _remove_leftovers(base)
+        run_dir = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base)
         os.chmod(run_dir, 0o711)  # root's server runs under an account that must get in
         os.environ[RUN_DIR] = run_dir
 
@@ -47,6 +52,27 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(RUN_DIR), ignore_errors=True)
+
+
+def _fast_folder() -> Path:
+    """Memory where there is enough of it: cloning a database takes 20 ms there, 300 ms on an ext4 disk."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        found = os.statvfs(memory)
+        if found.f_bavail * found.f_frsize > 2 * 2**30 and not found.f_flag & os.ST_NOEXEC:
+            return memory
+    return Path(tempfile.gettempdir())
+
+
+def _remove_leftovers(base: Path) -> None:
+    """A run that was killed could not remove its folder; its server ended with it."""
+    for folder in base.glob(f"{PREFIX}*"):
+        try:
+            os.kill(int(folder.name.removeprefix(PREFIX).split("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (PermissionError, ValueError):
+            continue
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +121,9 @@ def _database(postgres: str, template: str) -> Iterator[str]:
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}_{os.getpid()}_{next(_numbers)}"
     identifier = sql.Identifier(name)
     with _maintenance(postgres) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(identifier, sql.Identifier(template)))
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(identifier, sql.Identifier(template))
+        )
     yield make_conninfo(postgres, dbname=name)
     with _maintenance(postgres) as conn:
         conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
