@@ -1,0 +1,165 @@
+"""Hybrid search in one round trip: the database finds candidates by vector and by word, `ranking` judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from core.errors import DatabaseUnavailable
+from core.models import Passage, SearchResult
+from core.ports import Embedder
+from crm.knowledge.lexemes import split_lexemes
+from crm.knowledge.ranking import FLOOR, Candidate, Corpus, Hit, Question, rank
+from crm.knowledge.store import to_vector
+from crm.pool import Pool
+
+# A pasted log says no more in its second thousand words; the embedding model reads 256 tokens anyway.
+MAX_QUERY_CHARS = 4_000
+MAX_QUERY_LEXEMES = 64
+
+# Up to 10,000 live chunks the scan is exact (adding 0 hides the order from the index: recall 1 in 5-8 ms); above, HNSW
+# with ef_search 100. The setting is read when the index scan starts, which is after its gate has been evaluated.
+# Words are taken from the rarest up to 4,000 postings: a word in half of all chunks tells little and costs everything.
+SEARCH = """
+WITH corpus AS MATERIALIZED (
+    SELECT id AS version, chunk_count, lexeme_count, set_config('hnsw.ef_search', '100', true) AS ef_search
+    FROM knowledge_versions ORDER BY id DESC LIMIT 1
+), gate AS MATERIALIZED (
+    SELECT chunk_count <= 10000 AS exact FROM corpus
+), word AS MATERIALIZED (
+    SELECT lexeme, chunk_count, sum(chunk_count) OVER (ORDER BY chunk_count, lexeme) AS postings
+    FROM knowledge_lexemes WHERE lexeme = ANY(%(lexemes)s)
+), near AS (
+    (SELECT id FROM knowledge_chunks WHERE retired_at IS NULL AND (SELECT exact FROM gate)
+     ORDER BY (embedding <=> %(vector)s::vector) + 0 LIMIT 50)
+    UNION ALL
+    (SELECT id FROM knowledge_chunks WHERE retired_at IS NULL AND NOT (SELECT exact FROM gate)
+     ORDER BY embedding <=> %(vector)s::vector LIMIT 50)
+), titled AS (
+    (SELECT id FROM knowledge_articles WHERE removed_at IS NULL AND (SELECT exact FROM gate)
+     ORDER BY (title_embedding <=> %(vector)s::vector) + 0 LIMIT 10)
+    UNION ALL
+    (SELECT id FROM knowledge_articles WHERE removed_at IS NULL AND NOT (SELECT exact FROM gate)
+     ORDER BY title_embedding <=> %(vector)s::vector LIMIT 10)
+), near_titled AS (
+    SELECT best.id FROM titled CROSS JOIN LATERAL (
+        SELECT id FROM knowledge_chunks WHERE article_id = titled.id AND retired_at IS NULL
+        ORDER BY (embedding <=> %(vector)s::vector) + 0 LIMIT 2
+    ) best
+), worded AS (
+    SELECT c.id
+    FROM (SELECT * FROM word WHERE postings <= 4000) w
+    CROSS JOIN corpus
+    JOIN knowledge_chunks c ON c.lexemes @@ quote_literal(w.lexeme)::tsquery AND c.retired_at IS NULL
+    GROUP BY c.id
+    ORDER BY sum(ln(1 + corpus.chunk_count::float / w.chunk_count)) DESC LIMIT 40
+), candidate AS (
+    SELECT id FROM near UNION SELECT id FROM near_titled UNION SELECT id FROM worded
+), shown AS (
+    SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version AS article_version,
+        a.updated_on, c.hash, c.lexeme_count AS length, vector_send(c.embedding) AS vector,
+        1 - (c.embedding <=> %(vector)s::vector) AS cosine,
+        1 - (a.title_embedding <=> %(vector)s::vector) AS title_cosine,
+        coalesce((SELECT jsonb_object_agg(lexeme, cardinality(positions)) FROM unnest(c.lexemes)
+                  WHERE lexeme = ANY(%(lexemes)s)), '{}') AS counts
+    FROM candidate JOIN knowledge_chunks c USING (id) JOIN knowledge_articles a ON a.id = c.article_id
+    WHERE c.model_id = %(model_id)s
+)
+SELECT corpus.version, corpus.chunk_count, corpus.lexeme_count,
+    CASE WHEN row_number() OVER () = 1 THEN (SELECT jsonb_object_agg(lexeme, word.chunk_count) FROM word) END AS words,
+    shown.*
+FROM corpus LEFT JOIN shown ON true
+"""
+
+GET_PASSAGES = """
+SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version, c.hash,
+    0::float8 AS score, 0::float8 AS cosine, 0::float8 AS lexical
+FROM knowledge_chunks c JOIN knowledge_articles a ON a.id = c.article_id WHERE c.id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A search result with the reasons for its order."""
+
+    result: SearchResult
+    hits: tuple[Hit, ...]
+
+
+class KnowledgeBase:
+    """`core.ports.Knowledge` over PostgreSQL."""
+
+    def __init__(self, pool: Pool, embedder: Embedder) -> None:
+        self._pool = pool
+        self._embedder = embedder
+
+    async def search(self, query: str, *, limit: int = 5) -> SearchResult:
+        return (await self.explain(query, limit=limit)).result
+
+    async def explain(self, query: str, *, limit: int = 5) -> Explanation:
+        """The search, with each passage's parts of the score."""
+        text = query.replace("\0", " ")[:MAX_QUERY_CHARS].strip()
+        lexemes = list(dict.fromkeys(split_lexemes(text)))[:MAX_QUERY_LEXEMES]
+        if not text:
+            return _explained(query, Corpus.empty(), [], limit=limit)
+        [vector] = await self._embedder.embed([text])
+        arguments = {"lexemes": lexemes, "vector": to_vector(vector), "model_id": self._embedder.model_id}
+        rows = await self._fetch(arguments)
+        if not rows:
+            return _explained(query, Corpus.empty(), [], limit=limit)
+        corpus = _corpus(rows[0])
+        hits = rank(Question(text, tuple(lexemes)), corpus, [_candidate(row) for row in rows if row["id"]])
+        return _explained(query, corpus, hits, limit=limit)
+
+    async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
+        """The passages in the order of the ids, retired ones too; scores are 0, for nothing was asked."""
+        async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Passage)) as cursor:
+            await cursor.execute(GET_PASSAGES, (list(ids),))
+            found = {passage.id: passage for passage in await cursor.fetchall()}
+        return [found[id] for id in ids if id in found]
+
+    async def _fetch(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """One round trip: without autocommit BEGIN and COMMIT would be two more."""
+        try:
+            async with self._pool.connection() as conn:
+                await conn.set_autocommit(True)
+                try:
+                    async with conn.cursor(binary=True, row_factory=dict_row) as cursor:
+                        await cursor.execute(SEARCH, arguments)
+                        return await cursor.fetchall()
+                finally:
+                    await conn.set_autocommit(False)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable() from error
+
+
+def _corpus(row: dict[str, Any]) -> Corpus:
+    return Corpus(row["version"], row["chunk_count"], row["lexeme_count"], row["words"] or {})
+
+
+def _candidate(row: dict[str, Any]) -> Candidate:
+    fields = {name: row[name] for name in Candidate.__slots__ if name not in ("version", "vector")}
+    return Candidate(version=row["article_version"], vector=read_vector(row["vector"]), **fields)
+
+
+def read_vector(sent: bytes) -> np.ndarray:
+    """What `vector_send` makes: two 16-bit numbers, then the values as big-endian floats."""
+    return np.frombuffer(sent, dtype=">f4", offset=4).astype(np.float32)
+
+
+def _explained(query: str, corpus: Corpus, hits: Sequence[Hit], *, limit: int) -> Explanation:
+    found = tuple(hit for hit in hits if hit.score >= FLOOR)[:limit]
+    result = SearchResult(
+        query=query,
+        passages=tuple(hit.passage() for hit in found),
+        best_score=hits[0].score if hits else 0.0,
+        floor=FLOOR,
+        knowledge_version=corpus.version,
+    )
+    return Explanation(result, found)
