@@ -29,7 +29,6 @@ def make_bus(
     if not (bootstrap_servers or "").strip():
         return MemoryBus(topics, grace_s=grace_s)
     from events.kafka import KafkaBus, KafkaConfig  # without Kafka nobody waits for aiokafka's import
-
     from events.kafka_member import Timings
 
     config = KafkaConfig(

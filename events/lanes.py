@@ -123,6 +123,8 @@ class Lanes:
     def __init__(
         self, work: Work, *, concurrency: int, limits: Limits, on_progress: Callable[[], None] = lambda: None
     ) -> None:
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
         self._work, self._limits, self._on_progress = work, limits, on_progress
         self._slots = asyncio.Semaphore(concurrency)
         self._owned: dict[Partition, _Assignment] = {}

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -67,6 +68,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def wait_for_port(port: int, timeout_s: float, dead: Callable[[], bool] = lambda: False) -> bool:
+    """Until something listens on loopback; False when it is dead before, or the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not dead():
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
 class KafkaBroker:
     """One node in KRaft mode on loopback."""
 
@@ -95,12 +109,10 @@ class KafkaBroker:
                 cwd=self.directory,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
-        deadline = time.monotonic() + timeout_s
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise KafkaMissing(f"the broker did not come up:\n{self._log()[-2000:]}")
-            time.sleep(0.1)
+        process = self._process
+        if not wait_for_port(self.port, timeout_s, dead=lambda: process.poll() is not None):
+            self.kill()
+            raise KafkaMissing(f"the broker did not come up:\n{self._log()[-2000:]}")
 
     def kill(self) -> None:
         """kill -9."""
@@ -117,13 +129,6 @@ class KafkaBroker:
                 self._process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 self.kill()
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     def _log(self) -> str:
         return (self.directory / "broker.log").read_text(errors="replace")
