@@ -3,5 +3,5 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   resolve: { alias: { "@": fileURLToPath(new URL(".", import.meta.url)) } },
-  test: { environment: "jsdom", setupFiles: ["tests/setup.ts"], restoreMocks: true },
+  test: { environment: "jsdom", setupFiles: ["tests/setup.ts"], restoreMocks: true, testTimeout: 30_000 },
 });

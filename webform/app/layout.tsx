@@ -21,7 +21,7 @@ export const viewport: Viewport = {
 function Header() {
   return (
     <header className="border-b border-line">
-      <div className="mx-auto flex max-w-5xl flex-wrap items-center justify-between gap-x-6 gap-y-1 px-4 py-3 sm:px-6">
+      <div className="mx-auto flex max-w-5xl flex-wrap items-center justify-between gap-x-4 gap-y-1 px-4 py-3 sm:px-6">
         <a href="/" className="flex min-h-8 items-center gap-2.5 rounded font-semibold">
           <Logo />
           {texts.title}

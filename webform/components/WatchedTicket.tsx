@@ -58,7 +58,7 @@ function ShownTicket({ ticket, stale }: { ticket: Ticket; stale: boolean }) {
       <Conversation ticket={ticket} />
       <p>
         <a className="link" href="/">
-          {texts.askNew}
+          {texts.writeAgain}
         </a>
       </p>
     </article>
@@ -75,7 +75,7 @@ function Unknown({ id }: { id: string }) {
       <TicketFinder id={id} />
       <p>
         <a className="link" href="/">
-          {texts.askNew}
+          {texts.writeInstead}
         </a>
       </p>
     </div>

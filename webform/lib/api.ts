@@ -114,7 +114,8 @@ export async function getTicket(id: string): Promise<TicketResult> {
       cache: "no-store",
       signal: AbortSignal.timeout(TICKET_TIMEOUT_MS),
     });
-    if (response.status === 404) return { kind: "unknown" };
+    // 422: the server does not even read it as an id.
+    if (response.status === 404 || response.status === 422) return { kind: "unknown" };
     const ticket = response.ok ? await readJson(response) : null;
     return isTicket(ticket) ? { kind: "found", ticket } : { kind: "failed" };
   } catch {

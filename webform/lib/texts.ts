@@ -44,8 +44,8 @@ export const layoutTexts = {
   title: `${company.name} support`,
   description: `Ask ${company.name} support a question and follow the answer.`,
   navLabel: "Support",
-  ask: "Ask a question",
-  find: "Find a ticket",
+  ask: "Contact us",
+  find: "My ticket",
   footer: `${company.name} support answers day and night.`,
 };
 
@@ -64,7 +64,6 @@ export const formTexts = {
   required: "All fields are required.",
   name: "Your name",
   email: "Email address",
-  emailHint: "We only use it to reply to you.",
   subject: "Subject",
   category: "What is it about?",
   categoryPlaceholder: "Choose a topic",
@@ -138,7 +137,8 @@ export const ticketTexts = {
   failedBody: "Your ticket is safe. This page keeps trying by itself.",
   retry: "Try again now",
   stale: "We are having trouble updating this page and keep trying. What you see may be a little old.",
-  askNew: "Ask a question",
+  writeAgain: "Send another message",
+  writeInstead: "Write to us instead",
   finderHeading: "Find your ticket",
   finderLabel: "Ticket id",
   finderHint: "It starts with tkt_ and was shown when you sent your message.",

@@ -29,9 +29,8 @@ function encodeRequest(draft: Draft, website: string): string {
 
 function withoutError(report: Report, field: FieldName): Report {
   if (report.errors[field] === undefined) return report;
-  const errors = { ...report.errors };
-  delete errors[field];
-  return { ...report, errors };
+  const others = Object.entries(report.errors).filter(([name]) => name !== field);
+  return { ...report, errors: Object.fromEntries(others) };
 }
 
 /** False in the exported HTML and until the page's script runs. */
