@@ -1,0 +1,55 @@
+"""`fte ask`: one question through the whole graph, with nothing stored."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.deps import build_deps, make_embedder, open_database
+from cli.output import echo_json
+from core.clock import SystemClock
+from core.models import TurnResult
+from core.profile import load_profile
+from core.settings import Settings, load_settings
+from core.vocabulary import CHANNELS, Channel
+from crm.knowledge.sync import sync_folder
+from graph.dry_run import DryRunDesk, draft_brief, try_turn
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What a customer writes.")],
+    channel: Annotated[str, typer.Option(help="email, whatsapp or web_form.")] = "web_form",
+    name: Annotated[str | None, typer.Option(help="The customer's name.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The subject line.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded PostgreSQL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Answer a question as the employee would: no ticket, no message, nothing stored."""
+    if channel not in CHANNELS:
+        raise typer.BadParameter(f"choose from {', '.join(CHANNELS)}")
+    settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
+    result = asyncio.run(_ask(settings, question, channel, name, subject))
+    if as_json:
+        return echo_json(result)
+    typer.echo(result.reply.text if result.reply else f"(silent: {result.reason})")
+    typer.echo(f"\n[{result.outcome}: {result.reason}; intent {result.intent}, sentiment {result.sentiment}]", err=True)
+    if result.escalation:
+        typer.echo(f"[rule {result.escalation.rule}: {result.escalation.evidence}]", err=True)
+    for title in dict.fromkeys(source.title for source in result.sources):
+        typer.echo(f"[source: {title}]", err=True)
+
+
+async def _ask(
+    settings: Settings, question: str, channel: Channel, name: str | None, subject: str | None
+) -> TurnResult:
+    async with open_database(settings) as pool:
+        embedder = make_embedder(settings)
+        await sync_folder(
+            pool, embedder, settings.dossier_dir / "docs", url_base=load_profile(settings.dossier_dir).help_centre_url
+        )
+        clock = SystemClock()
+        deps = build_deps(settings, pool, DryRunDesk(clock), embedder=embedder)
+        return await try_turn(deps, draft_brief(clock, question, channel=channel, subject=subject, customer_name=name))

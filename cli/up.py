@@ -1,0 +1,183 @@
+"""`fte up`: the whole product in one process. `fte api`, `fte worker`: its parts, for a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from api.app import create_app
+from api.context import ApiContext
+from channels.whatsapp.signature import SignatureSecrets
+from cli.deps import build_bus, build_worker_context, database, make_embedder
+from cli.logs import configure_logs
+from cli.server import bind, serving
+from core.clock import SystemClock
+from core.profile import load_profile
+from core.settings import Settings, load_settings
+from crm.keys import create_key
+from crm.knowledge.sync import sync_folder
+from crm.pool import Pool, open_pool, transaction
+from crm.turns import release_all_leases
+from events.bus import Bus
+from workers.crew import ROLES, Role, crew
+from workers.sweeper import Sweeper
+
+log = structlog.get_logger()
+_LOCAL_KEY = "local"
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Port of the API and the pages; 0 picks a free one.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the embedded PostgreSQL; data survives a restart.")
+    ] = None,
+    no_web: Annotated[
+        bool, typer.Option("--no-web", help="Serve the API and a plain form, without the built pages.")
+    ] = False,
+) -> None:
+    """Run the whole product on this machine: database, API, pages and workers in one process."""
+    overrides = {name: value for name, value in {"port": port, "data_dir": data_dir}.items() if value is not None}
+    settings = load_settings(**overrides)
+    configure_logs(settings)
+    listener = bind(settings.host, settings.port)
+    with database(settings) as dsn:
+        asyncio.run(_up(settings, dsn, listener, web=not no_web))
+
+
+def api(port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None) -> None:
+    """Serve the API alone; the workers run elsewhere."""
+    settings = load_settings(**({} if port is None else {"port": port}))
+    configure_logs(settings)
+    listener = bind(settings.host, settings.port)
+    with database(settings) as dsn:
+        asyncio.run(_api(settings, dsn, listener))
+
+
+def worker(
+    role: Annotated[
+        list[str] | None, typer.Option(help=f"Role to play, repeatable: {', '.join(ROLES)}. All when left out.")
+    ] = None,
+) -> None:
+    """Run workers against a shared database and bus."""
+    settings = load_settings()
+    configure_logs(settings)
+    unknown = sorted(set(role or ()) - set(ROLES))
+    if unknown:
+        raise typer.BadParameter(f"unknown role {', '.join(unknown)}; choose from {', '.join(ROLES)}")
+    with database(settings) as dsn:
+        asyncio.run(_worker(settings, dsn, [r for r in ROLES if role is None or r in role]))
+
+
+async def _up(settings: Settings, dsn: str, listener: socket.socket, *, web: bool) -> None:
+    async with _pool_and_bus(settings, dsn, "fte-up") as (pool, bus):
+        embedder = make_embedder(settings)
+        report = await sync_folder(
+            pool, embedder, settings.dossier_dir / "docs", url_base=load_profile(settings.dossier_dir).help_centre_url
+        )
+        context = build_worker_context(settings, pool, bus, embedder=embedder)
+        if settings.database_url is None:
+            # This process is alone with its embedded database: what an earlier one held is free, what it lost comes back.
+            async with transaction(pool) as conn:
+                await release_all_leases(conn)
+            await Sweeper(context).sweep(after_s=0)
+        key = await _fresh_local_key(pool)
+        app = create_app(_api_context(settings, pool, bus, web=web))
+        async with crew(context), serving(app, listener):
+            _greet(settings, listener.getsockname()[1], key, articles=report.added + report.updated + report.unchanged)
+            await _until_told_to_stop()
+        typer.echo("Stopped; nothing is lost, `make run` goes on where this ended.", err=True)
+
+
+async def _api(settings: Settings, dsn: str, listener: socket.socket) -> None:
+    async with _pool_and_bus(settings, dsn, "fte-api") as (pool, bus):
+        app = create_app(_api_context(settings, pool, bus, web=True))
+        async with serving(app, listener):
+            log.info("api.started", port=listener.getsockname()[1])
+            await _until_told_to_stop()
+
+
+async def _worker(settings: Settings, dsn: str, roles: Sequence[Role]) -> None:
+    async with _pool_and_bus(settings, dsn, f"fte-worker-{'-'.join(roles)}") as (pool, bus):
+        context = build_worker_context(settings, pool, bus)
+        async with crew(context, roles):
+            log.info("worker.started", roles=",".join(roles))
+            await _until_told_to_stop()
+
+
+@contextlib.asynccontextmanager
+async def _pool_and_bus(settings: Settings, dsn: str, name: str) -> AsyncIterator[tuple[Pool, Bus]]:
+    pool = await open_pool(dsn, min_size=2, max_size=settings.database_pool_size, name=name)
+    bus = build_bus(settings, client_id=name)
+    await bus.start()
+    try:
+        yield pool, bus
+    finally:
+        await bus.stop()
+        await pool.close()
+
+
+def _api_context(settings: Settings, pool: Pool, bus: Bus, *, web: bool) -> ApiContext:
+    async def bus_answers() -> bool:
+        return (await bus.health()).ok
+
+    tokens = [t.get_secret_value() for t in (settings.twilio_auth_token, settings.twilio_auth_token_previous) if t]
+    return ApiContext(
+        pool=pool,
+        profile=load_profile(settings.dossier_dir),
+        clock=SystemClock(),
+        version=version("fte-customer-success"),
+        public_base_url=settings.public_base_url,
+        web_dir=settings.web_dir if web else None,
+        cors_origins=settings.cors_origins,
+        max_body_bytes=settings.max_body_bytes,
+        submit_rate_per_minute=settings.submit_rate_per_minute,
+        whatsapp_secrets=SignatureSecrets(tuple(tokens)) if settings.twilio_configured else None,
+        mailbox=settings.gmail_address,
+        push_subscription=settings.gmail_push_subscription,
+        bus_health=bus_answers,
+    )
+
+
+async def _fresh_local_key(pool: Pool) -> str:
+    """A key for the person at this machine, good for a day; only its hash is stored, so each start makes its own."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    async with transaction(pool) as conn:
+        return (await create_key(conn, name=_LOCAL_KEY, scopes=["admin"], expires_at=tomorrow)).token
+
+
+def _greet(settings: Settings, port: int, key: str, *, articles: int) -> None:
+    base = f"http://{settings.host}:{port}"
+    mind = f"OpenAI ({settings.model_reply})" if settings.openai_api_key else "offline"
+    lines = [
+        "",
+        "  The customer success employee is at work.",
+        "",
+        f"    Write as a customer    {base}/",
+        f"    Health                 {base}/health",
+        f"    API description        {base}/openapi.json",
+        f"    Metrics by channel     curl -H 'Authorization: Bearer {key}' {base}/metrics/channels",
+        f"    What waits for you     curl -H 'Authorization: Bearer {key}' {base}/reviews",
+        "",
+        f"  Mind: {mind}. Knowledge: {articles} articles. Data: {settings.data_dir}",
+        "  Stop with Ctrl-C.",
+        "",
+    ]
+    typer.echo("\n".join(lines), err=True)
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

@@ -1,0 +1,31 @@
+"""Prompts are files beside their node. Company facts come first and never change in a run, the customer comes last and marked."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from core.profile import CompanyProfile
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def _template(node: str) -> Template:
+    return Template((_HERE / f"{node}.prompt.md").read_text(encoding="utf-8"))
+
+
+def render_prompt(node: str, profile: CompanyProfile, **facts: str) -> str:
+    """The instructions of a node. An unknown placeholder is an error: a prompt never carries one to a model."""
+    return _template(node).substitute(
+        company=profile.name, product=profile.product, one_liner=profile.one_liner, **facts
+    )
+
+
+def mark_customer_text(text: str) -> str:
+    """Customer text in its marked block. The marks inside it are broken, so that the block cannot be closed from within."""
+    harmless = text.replace("<customer_message", "<customer-message").replace(
+        "</customer_message", "</customer-message"
+    )
+    return f"<customer_message>\n{harmless}\n</customer_message>"

@@ -1,0 +1,57 @@
+"""Retrieval: the first look into the documents, side by side with triage and sentiment."""
+
+from __future__ import annotations
+
+import re
+from typing import TypedDict
+
+from langgraph.runtime import Runtime
+
+from core.turn import TurnContext
+from nodes.state import Found
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_COURTESY = re.compile(
+    r"^\s*(hi|hello|hey|dear|good (morning|afternoon|evening)|thanks?( you)?( so much| in advance| a lot)?|many thanks"
+    r"|cheers|best( regards)?|kind regards|regards|sincerely)\b[\w\s,'-]{0,30}[,.!]*\s*$",
+    re.IGNORECASE,
+)
+_MAX_WORDS = 90
+
+
+class RetrievalInput(TypedDict):
+    turn_id: str
+
+
+class RetrievalUpdate(TypedDict):
+    found: Found
+
+
+async def retrieval(state: RetrievalInput, runtime: Runtime[TurnContext]) -> RetrievalUpdate:
+    """Search with the customer's own words. What is found waits in the turn for the responder's search."""
+    turn = runtime.context
+    with turn.timed("retrieval"):
+        query = question_of(turn.brief.subject, turn.brief.text)
+        if not query:
+            return {"found": {"query": "", "passages": [], "best_score": 0.0}}
+        result = await turn.deps.knowledge.search(query, limit=5)
+        turn.remember(result)
+        return {
+            "found": {
+                "query": query,
+                "passages": [str(p.id) for p in result.passages],
+                "best_score": round(result.best_score, 4),
+            }
+        }
+
+
+def question_of(subject: str | None, text: str) -> str:
+    """The part of a message that asks: subject and sentences, without greetings, at most 90 words."""
+    sentences = [s.strip() for s in _SENTENCE.split(text) if s.strip() and not _COURTESY.match(s)]
+    words = " ".join(sentences).split()
+    if len(words) > _MAX_WORDS:
+        asking = [s for s in sentences if "?" in s] or sentences
+        words = " ".join(asking).split()[:_MAX_WORDS]
+    lead = re.sub(r"^((re|fwd?|aw)\s*:\s*)+", "", subject or "", flags=re.IGNORECASE).strip()
+    body = " ".join(words)
+    return body if not lead or lead.lower() in body.lower() else f"{lead}. {body}".strip()

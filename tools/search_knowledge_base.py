@@ -1,0 +1,53 @@
+"""READ. The company's own documents: the only thing that a reply may state."""
+
+from __future__ import annotations
+
+import json
+
+from agents import RunContextWrapper, function_tool
+
+from core.models import SearchResult
+from core.turn import TurnContext, normalise_query
+from tools.failures import tell_model
+
+MAX_SEARCHES = 6
+
+
+@function_tool(failure_error_function=tell_model)
+async def search_knowledge_base(run: RunContextWrapper[TurnContext], query: str) -> str:
+    """Search the product documents for passages that answer a question. Call it after get_customer_history.
+
+    One question a call, in the words of the documents, at most 300 characters. Ask in other words when nothing is found;
+    after two different searches without a result, call escalate_to_human with reason no_answer.
+
+    Args:
+        query: The question to look up.
+    """
+    turn = run.context
+    turn.require("search")
+    query = " ".join(query.split())[:300]
+    result = turn.work.searches.get(normalise_query(query))
+    if result is None and len(turn.work.searches) < MAX_SEARCHES:
+        result = await turn.deps.knowledge.search(query, limit=5)
+        turn.remember(result)
+    turn.work.done.add("search")
+    if result is None:
+        return json.dumps(
+            {"found": False, "note": "No more searches in this turn: answer from what was found or hand over."}
+        )
+    return _render(result, turn.work.failed_searches)
+
+
+def _render(result: SearchResult, failed: int) -> str:
+    passages = [
+        {
+            "id": str(p.id),
+            "title": p.title,
+            "heading": p.heading,
+            "version": p.version,
+            "score": round(p.score, 3),
+            "text": p.text,
+        }
+        for p in result.passages
+    ]
+    return json.dumps({"found": bool(passages), "failed_searches": failed, "passages": passages}, ensure_ascii=False)
