@@ -19,7 +19,7 @@ function Sources({ sources, messageId }: { sources: Source[]; messageId: string 
         {sources.map((source) => (
           <li key={source.url + source.title}>
             {isLinkable(source.url) ? (
-              <a className="link inline-block py-0.5" href={source.url} rel="noreferrer">
+              <a className="link" href={source.url} rel="noreferrer">
                 {source.title}
               </a>
             ) : (

@@ -33,7 +33,7 @@ export function ErrorSummary({ report }: { report: Report }) {
         <ul className="mt-2 space-y-1">
           {fields.map((field) => (
             <li key={field}>
-              <a className="link inline-block py-0.5 text-danger hover:text-ink" href={`#${field}`} onClick={(event) => goToField(event, field)}>
+              <a className="link text-danger hover:text-ink" href={`#${field}`} onClick={(event) => goToField(event, field)}>
                 {errors[field]}
               </a>
             </li>
