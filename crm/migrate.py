@@ -181,9 +181,7 @@ def _only_one(conn: psycopg.Connection) -> Iterator[None]:
     end = time.monotonic() + LOCK_WAIT_S
     while conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() != (True,):
         if time.monotonic() > end:
-            raise MigrationError(
-                f"Another migration has been running for {LOCK_WAIT_S:.0f} s; look after it first"
-            )
+            raise MigrationError(f"Another migration has been running for {LOCK_WAIT_S:.0f} s; look after it first")
         time.sleep(LOCK_POLL_S)
     try:
         yield
