@@ -1,0 +1,245 @@
+"""The policy: rules as data, compiled once, applied to what came in, to the draft and at the send boundary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import ConfigurationError
+from core.plain_text import PlainText, plain, sentences
+from core.safe_patterns import UnsafePattern, alternation, compile_safely
+from core.vocabulary import Channel, EscalationReason, Stage
+
+Action = Literal["hand_over", "block"]
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Examples(_Frozen):
+    """Sentences that a rule must and must not match."""
+
+    must_match: tuple[str, ...] = ()
+    must_not_match: tuple[str, ...] = ()
+
+
+class RuleExamples(Examples):
+    """Examples that a rule was tuned on, and others that were written before it and never tuned on."""
+
+    held_back: Examples = Examples()
+
+
+class WordList(_Frozen):
+    """Words of a rule, written here or taken from a field of the company's profile."""
+
+    words: tuple[str, ...] = ()
+    from_profile: str | None = None
+    spelled: Literal["plain", "loose", "masked"] = "plain"
+
+
+class Rule(_Frozen):
+    """One rule. `unless` cancels a match of `any` that it overlaps, `unless_near` one in the same sentence; never `always`."""
+
+    id: str
+    title: str
+    why: str
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    action: Action
+    reason: EscalationReason
+    channels: tuple[Channel, ...] | None = None
+    any: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    unless_near: tuple[str, ...] = ()
+    examples: RuleExamples = RuleExamples()
+
+    @model_validator(mode="after")
+    def _has_a_pattern(self) -> Rule:
+        if not self.any and not self.always:
+            raise ValueError("give at least one pattern under `any` or `always`")
+        return self
+
+
+class _PolicyFile(_Frozen):
+    version: Literal[1]
+    lists: dict[str, WordList] = {}
+    fragments: dict[str, str] = {}
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired: on which words, and where they stand in the text that was given."""
+
+    rule_id: str
+    action: Action
+    reason: EscalationReason
+    evidence: str
+    span: tuple[int, int]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledRule:
+    rule: Rule
+    any: tuple[re.Pattern[str], ...]
+    always: tuple[re.Pattern[str], ...]
+    unless: tuple[re.Pattern[str], ...]
+    unless_near: tuple[re.Pattern[str], ...]
+
+    def applies(self, stage: Stage, channel: Channel | None) -> bool:
+        """A rule for certain channels is left out when the channel is another one or not known."""
+        return stage in self.rule.stages and (self.rule.channels is None or channel in self.rule.channels)
+
+    def match(self, sentence: str) -> tuple[int, int] | None:
+        """Where the rule fires in a sentence first, or None."""
+        spans = [m.span() for pattern in self.always if (m := pattern.search(sentence))]
+        if self.any and not any(pattern.search(sentence) for pattern in self.unless_near):
+            cancelled = [m.span() for pattern in self.unless for m in pattern.finditer(sentence)]
+            spans.extend(_uncancelled(self.any, sentence, cancelled))
+        return min((span for span in spans if span[0] < span[1]), default=None)
+
+
+def _uncancelled(
+    patterns: tuple[re.Pattern[str], ...], sentence: str, cancelled: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    for pattern in patterns:
+        for match in pattern.finditer(sentence):
+            if not any(start < match.end() and match.start() < end for start, end in cancelled):
+                yield match.span()
+                break
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The compiled rules, in order of precedence: of several findings the first gives the reason."""
+
+    rules: tuple[Rule, ...]
+    version_hash: str
+    _compiled: tuple[_CompiledRule, ...]
+
+    @classmethod
+    def load(cls, policy_path: Path, profile_path: Path) -> Policy:
+        """Read and compile; ConfigurationError names the file, the rule and the field that are wrong."""
+        data = _mapping(policy_path)
+        try:
+            file = _PolicyFile.model_validate(data)
+        except ValidationError as error:
+            raise ConfigurationError(f"{policy_path}: {_explain(error, data)}") from error
+        try:
+            pieces = _pieces(file, _mapping(profile_path))
+            compiled = tuple(_compile(rule, pieces) for rule in file.rules)
+        except UnsafePattern as error:
+            raise ConfigurationError(f"{policy_path}: {error}") from error
+        _refuse_twins(file, policy_path)
+        return cls(file.rules, _hash(file, pieces), compiled)
+
+    def check(self, text: str, *, stage: Stage, channel: Channel | None = None) -> tuple[Finding, ...]:
+        """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence."""
+        seen = plain(text)
+        spans = tuple(sentences(seen.text))
+        compiled = (rule for rule in self._compiled if rule.applies(stage, channel))
+        return tuple(finding for rule in compiled for finding in _findings(rule, text, seen, spans))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Rule]:
+        return {rule.id: rule for rule in self.rules}
+
+
+def _findings(
+    compiled: _CompiledRule, given: str, seen: PlainText, spans: tuple[tuple[int, int], ...]
+) -> Iterator[Finding]:
+    rule, last = compiled.rule, -1
+    for start, end in spans:
+        found = compiled.match(seen.text[start:end])
+        if found is None or start + found[0] < last:
+            continue
+        last = start + found[1]
+        span = seen.span(start + found[0], last)
+        yield Finding(rule.id, rule.action, rule.reason, given[slice(*span)].strip(), span, rule.why)
+
+
+def _compile(rule: Rule, pieces: Mapping[str, str]) -> _CompiledRule:
+    fields: dict[str, tuple[re.Pattern[str], ...]] = {}
+    for field in ("any", "always", "unless", "unless_near"):
+        fields[field] = tuple(_compile_pattern(pattern, pieces, rule.id, field) for pattern in getattr(rule, field))
+    return _CompiledRule(rule, **fields)
+
+
+def _compile_pattern(pattern: str, pieces: Mapping[str, str], rule_id: str, field: str) -> re.Pattern[str]:
+    try:
+        return compile_safely(_fill(pattern, pieces))
+    except UnsafePattern as error:
+        raise UnsafePattern(f"rule {rule_id}, field {field}: {error} (in {pattern})") from error
+
+
+def _fill(pattern: str, pieces: Mapping[str, str]) -> str:
+    """The pattern with `{name}` replaced by the list or fragment of that name; a line break is layout."""
+
+    def piece(match: re.Match[str]) -> str:
+        if match[1] not in pieces:
+            raise UnsafePattern(f"{{{match[1]}}} is neither a list nor a fragment")
+        return pieces[match[1]]
+
+    return _PLACEHOLDER.sub(piece, re.sub(r"\s*\n\s*", "", pattern))
+
+
+def _pieces(file: _PolicyFile, profile: Mapping[str, Any]) -> dict[str, str]:
+    pieces: dict[str, str] = {}
+    for name, words in file.lists.items():
+        taken = profile.get(words.from_profile, ()) if words.from_profile else ()
+        every = (*words.words, *map(str, taken))
+        pieces[name] = alternation(every, words.spelled) if every else r"(?!)"
+    for name, fragment in file.fragments.items():
+        pieces[name] = f"(?:{_fill(fragment, pieces)})"
+    return pieces
+
+
+def _refuse_twins(file: _PolicyFile, path: Path) -> None:
+    ids = [rule.id for rule in file.rules]
+    twins = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
+    if twins:
+        raise ConfigurationError(f"{path}: rule {twins[0]}, field id: used by more than one rule")
+
+
+def _hash(file: _PolicyFile, pieces: Mapping[str, str]) -> str:
+    """Changes with the rules and the words they use, not with the examples."""
+    rules = [rule.model_dump(mode="json", exclude={"examples"}) for rule in file.rules]
+    return hashlib.sha256(json.dumps([rules, dict(pieces)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader either way
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing: point FTE_DOSSIER_DIR at a dossier folder") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path} must hold `key: value` lines, see the one in the dossier folder")
+    return data
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _explain(error: ValidationError, data: Mapping[str, Any]) -> str:
+    """The first problem as `rule refund_request, field action: ...`."""
+    first = error.errors(include_url=False)[0]
+    place = [str(part) for part in first["loc"]]
+    if place[:1] == ["rules"] and len(place) > 1:
+        row = data["rules"][int(place[1])]
+        name = row.get("id", f"number {int(place[1]) + 1}") if isinstance(row, dict) else f"number {int(place[1]) + 1}"
+        return f"rule {name}, field {'.'.join(place[2:]) or 'any'}: {first['msg']}"
+    return f"field {'.'.join(place) or 'version'}: {first['msg']}"
