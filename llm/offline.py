@@ -1,0 +1,60 @@
+"""The offline mind: no key, no network, deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.models import Classification, Label, Rating
+from core.ports import Embedder
+from llm.classifier import Classifier
+from llm.kernel import Matrix
+from llm.rewriting import rewrite
+from llm.sentiment import SentimentScorer
+
+
+class OfflineMind:
+    """`core.ports.Mind` from sentence vectors, labelled examples and rules. `agent_model` drives the responder."""
+
+    def __init__(self, embedder: Embedder, agent_model: Any) -> None:
+        self._embedder = embedder
+        self._agent_model = agent_model
+        self._classifiers: dict[tuple[Label, ...], Classifier] = {}
+        self._scorer: SentimentScorer | None = None
+
+    @property
+    def name(self) -> str:
+        return "offline"
+
+    async def warm_up(self, labels: Sequence[Label]) -> None:
+        """Fit everything now, so that the first customer does not wait for it."""
+        await self._classifier(tuple(labels))
+        await self._sentiment()
+
+    async def classify(self, text: str, labels: Sequence[Label], *, instructions: str = "") -> Classification:
+        classifier = await self._classifier(tuple(labels))
+        return classifier.classify((await self._embed([text]))[0])
+
+    async def rate_sentiment(self, text: str, *, instructions: str = "") -> Rating:
+        return await (await self._sentiment()).rate(text, self._embed)
+
+    async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str = "") -> str:
+        return rewrite(question, tried)
+
+    def agent_model(self) -> Any:
+        return self._agent_model
+
+    async def _classifier(self, labels: tuple[Label, ...]) -> Classifier:
+        if labels not in self._classifiers:
+            self._classifiers[labels] = await Classifier.fit(labels, self._embed)
+        return self._classifiers[labels]
+
+    async def _sentiment(self) -> SentimentScorer:
+        if self._scorer is None:
+            self._scorer = await SentimentScorer.fit(self._embed)
+        return self._scorer
+
+    async def _embed(self, texts: Sequence[str]) -> Matrix:
+        return np.asarray(await self._embedder.embed(texts), dtype=np.float64).reshape(len(texts), -1)

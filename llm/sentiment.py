@@ -1,0 +1,188 @@
+"""How a customer feels: a head on the sentence vector, fitted on labelled seed sentences, and rules for what it misses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.models import Rating
+from llm.kernel import KernelRidge, Matrix
+
+Embed = Callable[[Sequence[str]], Awaitable[Matrix]]
+
+_SEEDS = Path(__file__).parent / "data" / "sentiment_seeds.jsonl"
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_MAX_SENTENCES = 12
+_MIN_WORDS = 3
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What it is called, what it looks for, and the score it allows at most (a ceiling) or at least (a floor)."""
+
+    name: str
+    pattern: re.Pattern[str]
+    ceiling: float = 1.0
+    floor: float = 0.0
+
+
+_NEGATED = re.compile(
+    r"\b(?:not|no|never|isn'?t|aren'?t|wasn'?t|without|nor|hardly)\b(?:\W+\w+){0,2}\W*$", re.IGNORECASE
+)
+_NOT_ANGRY = _words(r"not|never|no longer")
+_OWN = re.compile(
+    r"\b(?:i|i'm|im|i am|me|my|myself)\b(?:\W+\w+){0,3}\W*$|\b(?:silly|stupid|dumb)\W+(?:question|mistake|me)",
+    re.IGNORECASE,
+)
+_INSULT = (
+    r"idiots?|morons?|imbeciles?|clowns?|crooks?|thie(?:f|ves)|liars?|scammers?|con artists?|fools?|losers?|bastards?|"
+    r"assholes?|arseholes?|dickheads?|pricks?|wankers?|scumbags?|braindead|brain-dead|incompetents?|dimwits?|halfwits?|cretins?|bitch(?:es)?"
+)
+_STRONG = (
+    r"f+u+c*k+\w*|motherf\w+|bullshit\w*|shit|shitty|crap|crappy|goddamn|piss(?:ed)?(?: off)?|wtf|ffs|stfu|bollocks"
+)
+_FEELING = r"furious|livid|enraged|outraged|seething|fuming|disgusted|appalled|infuriated|angry|mad at|fed up|beyond frustrated"
+_RULES = (
+    _Rule("insult", _words(_INSULT), ceiling=0.1),
+    _Rule("profanity", _words(_STRONG), ceiling=0.15),
+    _Rule(
+        "anger", _words(rf"(?:i|we|me|i'm|we're|im|am|are|feel|feeling)\b[^.!?\n]{{0,30}}\b(?:{_FEELING})"), ceiling=0.2
+    ),
+    _Rule(
+        "outrage",
+        _words(
+            r"(?:completely |totally |utterly |absolutely |simply |just |so )?(?:unacceptable|outrageous|disgraceful|"
+            r"inexcusable|pathetic|disgusting)|(?:absolute|complete|total|utter) (?:joke|disgrace|disaster|rubbish|garbage|trash|"
+            r"waste|shambles|nonsense|scam)|worst (?:\w+ ){0,3}(?:ever|service|support|company|product|experience|software|app)|"
+            r"this is (?:ridiculous|a joke|a scam|insane)|sick (?:and tired )?of|had (?:it|enough) (?:with|of)|"
+            r"enough is enough|you (?:people|guys|lot) are (?:useless|hopeless|a joke|a disgrace|pathetic)|"
+            r"should be ashamed|shame on you|how dare you|go to hell|screw you|get lost|drop dead|"
+            r"what (?:the hell|on earth) (?:is|are) (?:wrong with )?(?:you|this|your)|wast(?:e|ed|ing) (?:of )?my time"
+        ),
+        ceiling=0.22,
+    ),
+    _Rule(
+        "sarcasm",
+        _words(
+            r"thanks? (?:you )?(?:so much )?for nothing|slow clap|just what (?:i|we) needed|bravo|(?:oh,? |just )(?:great|wonderful|"
+            r"fantastic|brilliant|perfect|lovely)\b[^?\n]{0,60}\b(?:again|another|crash\w*|broke\w*|broken|lost|gone|fail\w*|down|"
+            r"error|locked|delet\w+)|(?:great|nice|good|amazing|wonderful|fantastic|excellent|top) (?:job|work|way)[, ]+"
+            r"(?:guys[, ]+)?(?:delet|break|ruin|los|lock|ignor|mess|wast|destroy|kill|to (?:lose|ruin|treat))\w*|"
+            r"(?:too much to ask|congratulations)[,!.]? (?:you|on)\b[^?\n]{0,60}\b(?:worse|broke|broken|ruin\w*|lost|delet\w+|geniuses)"
+        ),
+        ceiling=0.22,
+    ),
+)
+_PRAISE = _words(
+    r"love (?:it|this|you|the|your|that)|amazing|awesome|brilliant|fantastic|perfect|excellent|wonderful|impressed|"
+    r"(?:you )?(?:guys|team) rock|life ?saver|best (?:support|app|product|tool|software|service|team)|good|great|cool|fast|thank(?:s| you)"
+)
+_SHOUT_WORD = re.compile(r"\b[A-Z]{3,}\b")
+_ACRONYMS = frozenset(
+    {
+        "API",
+        "CSV",
+        "PDF",
+        "USB",
+        "URL",
+        "SSO",
+        "SAML",
+        "HTTP",
+        "HTTPS",
+        "JSON",
+        "SQL",
+        "SKU",
+        "VAT",
+        "FAQ",
+        "SMS",
+        "GPS",
+        "RAM",
+        "CPU",
+        "NFC",
+        "QR",
+        "IBAN",
+        "XML",
+        "HTML",
+        "TOTP",
+    }
+)
+_SHOUT_WORDS = 3
+
+
+class SentimentScorer:
+    """Fitted from the seeds in milliseconds once their vectors are there."""
+
+    def __init__(self, model: KernelRidge) -> None:
+        self._model = model
+
+    @classmethod
+    async def fit(cls, embed: Embed) -> SentimentScorer:
+        seeds = read_seeds()
+        vectors = await embed([text for text, _ in seeds])
+        targets = np.array([[score] for _, score in seeds])
+        return cls(KernelRidge.fit(vectors, targets - 0.5, gamma=2.0, ridge=0.5))
+
+    async def rate(self, text: str, embed: Embed) -> Rating:
+        """The mean of the whole text and its angriest sentence, then the rules."""
+        texts = [text, *_sentences(text)]
+        scores = self.head(await embed(texts))
+        score = float(scores[0] if len(texts) == 1 else (scores[0] + scores[1:].min()) / 2)
+        return apply_rules(text, score)
+
+    def head(self, vectors: Matrix) -> Matrix:
+        return np.clip(self._model.predict(vectors)[:, 0] + 0.5, 0.0, 1.0)
+
+
+def read_seeds() -> list[tuple[str, float]]:
+    rows = map(json.loads, _SEEDS.read_text(encoding="utf-8").splitlines())
+    return [(row["text"], row["score"]) for row in rows]
+
+
+def apply_rules(text: str, score: float) -> Rating:
+    """What the words say against the head's opinion; the cues name the rule and the words."""
+    cues: list[str] = []
+    praised = score > 0.55 and _PRAISE.search(text) is not None
+    for rule in _RULES:
+        match = rule.pattern.search(text)
+        if not match or _excused(rule, text, match) or (rule.name == "profanity" and praised):
+            continue
+        score = min(score, rule.ceiling)
+        cues.append(f"{rule.name}: {match.group()}")
+    if shouted := _shouting(text):
+        score = score - 0.15 if score < 0.5 else min(1.0, score + 0.05)
+        cues.append(f"shouting: {shouted}")
+    if not cues and score < 0.3:
+        cues.append("tone")
+    return Rating(score=max(0.0, min(1.0, score)), cues=tuple(cues))
+
+
+def _excused(rule: _Rule, text: str, match: re.Match[str]) -> bool:
+    """ "I am not angry" is no anger, "I feel like an idiot" no insult."""
+    before = text[max(0, match.start() - 40) : match.start()]
+    if rule.name == "insult" and _OWN.search(before):
+        return True
+    if rule.name in ("insult", "outrage"):
+        return _NEGATED.search(before) is not None
+    return rule.name == "anger" and _NOT_ANGRY.search(match.group()) is not None
+
+
+def _shouting(text: str) -> str:
+    words = [word for word in _SHOUT_WORD.findall(text) if word not in _ACRONYMS]
+    letters = [c for c in text if c.isalpha()]
+    loud = sum(c.isupper() for c in letters) > 0.5 * len(letters) if letters else False
+    return " ".join(words[:3]) if len(words) >= _SHOUT_WORDS and loud else ""
+
+
+def _sentences(text: str) -> list[str]:
+    parts = [part.strip() for part in _SENTENCE.split(text)]
+    telling = [part for part in parts if len(part.split()) >= _MIN_WORDS]
+    return telling[:_MAX_SENTENCES] if len(telling) > 1 else []
