@@ -14,7 +14,6 @@ _WORD = re.compile(r"[A-Za-z0-9][\w.'-]*[A-Za-z0-9]|[A-Za-z0-9]")
 _ADDED = 4
 # What people wrap a question in. Everything else is content: nouns, verbs, codes, versions.
 _WRAPPING = frozenset((_DATA / "wrapping_words.txt").read_text(encoding="utf-8").split())
-)
 
 
 def rewrite(question: str, tried: Sequence[str]) -> str:
