@@ -1,0 +1,53 @@
+"""What the API needs and does not make: handed in once by the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.requests import HTTPConnection
+
+from channels.whatsapp.signature import SignatureSecrets
+from core.clock import Clock
+from core.profile import CompanyProfile
+from crm.pool import Pool
+
+
+class PushVerifier(Protocol):
+    """Proves that Pub/Sub called, by the bearer token of the push. Raises whatever says no."""
+
+    async def verify(self, token: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """`public_base_url` is the address that Twilio signs; `bus_health` answers whether the conveyor can be reached.
+
+    A verifier is None where its channel is not configured. The mailbox and subscription are the ones that we answer.
+    """
+
+    pool: Pool
+    profile: CompanyProfile
+    clock: Clock
+    version: str
+    public_base_url: str | None = None
+    web_dir: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 1_000_000
+    submit_rate_per_minute: int = 30
+    whatsapp_secrets: SignatureSecrets | None = None
+    push_verifier: PushVerifier | None = None
+    mailbox: str | None = None
+    push_subscription: str | None = None
+    bus_health: Callable[[], Awaitable[bool]] | None = None
+
+    @property
+    def has_web_pages(self) -> bool:
+        return self.web_dir is not None and (self.web_dir / "index.html").is_file()
+
+
+def context_of(connection: HTTPConnection) -> ApiContext:
+    """The context of the app that handles a request."""
+    return connection.app.state.context

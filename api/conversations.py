@@ -1,0 +1,108 @@
+"""A whole conversation, for those who may read conversations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import require
+from api.context import context_of
+from api.problems import problem_responses
+from api.support import SourceView
+from core.vocabulary import (
+    Author,
+    Category,
+    Channel,
+    DeliveryStatus,
+    Direction,
+    Evidence,
+    MessageKind,
+    Outcome,
+    Owner,
+    Priority,
+    TicketStatus,
+)
+from crm.keys import ApiKey
+from crm.pool import transaction
+from crm.views import get_conversation_view
+
+router = APIRouter(tags=["conversations"])
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ConversationTicket(_View):
+    ticket_id: str
+    subject: str | None
+    status: TicketStatus
+    category: Category
+    priority: Priority
+    escalation_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationMessage(_View):
+    id: UUID
+    seq: int
+    ticket_id: str
+    turn_id: UUID | None
+    direction: Direction
+    author: Author
+    kind: MessageKind
+    body: str
+    created_at: datetime
+    sentiment: float | None
+    automatic: str | None = Field(description="The rule that says no person wrote this")
+    outcome: Outcome | None = Field(description="What became of an inbound message; null while it is worked on")
+    outcome_reason: str | None
+    delivery_status: DeliveryStatus | None
+    sources: list[SourceView]
+
+
+class ConversationView(BaseModel):
+    id: UUID
+    channel: Channel
+    subject: str | None
+    owner: Owner = Field(description="Who answers now")
+    evidence: Evidence = Field(description="How we know who writes")
+    sentiment: float | None
+    created_at: datetime
+    updated_at: datetime
+    customer_id: UUID
+    customer_name: str | None
+    tickets: list[ConversationTicket]
+    messages: list[ConversationMessage] = Field(description="The newest page, oldest first")
+    next_before: int | None = Field(description="Send it as `before` for the page before; null at the beginning")
+
+
+@router.get(
+    "/conversations/{conversation_id}",
+    summary="Read a conversation",
+    response_model=ConversationView,
+    responses=problem_responses(401, 403, 404, 422, 503),
+)
+async def get_conversation(
+    request: Request,
+    response: Response,
+    conversation_id: UUID,
+    key: Annotated[ApiKey, require("conversations:read")],
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+) -> Any:
+    async with transaction(context_of(request).pool) as conn:
+        view = await get_conversation_view(conn, conversation_id, limit=limit, before=before)
+    response.headers["Cache-Control"] = "no-store"
+    facts = view.conversation
+    return {
+        **{name: getattr(facts, name) for name in facts.__slots__},
+        "tickets": view.tickets,
+        "messages": view.messages,
+        "next_before": view.next_before,
+    }
