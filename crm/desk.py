@@ -120,7 +120,7 @@ class CrmDesk:
                 await self._carry_out(conn, brief, result)
                 await self._settle_checkpoint(conn, brief, result)
         except psycopg.Error as error:
-            if error.sqlstate == "FT001":
+            if error.sqlstate == "P0FT1":
                 raise HandOverFence(turn_id=brief.turn_id) from error
             raise
         finally:

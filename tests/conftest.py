@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
-pytest_plugins = ["tests.fixtures_db"]
+pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine"]
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
-DATABASE_FIXTURES = {"postgres", "empty_db", "db", "pool"}
+DATABASE_FIXTURES = {"postgres", "empty_db", "db", "pool", "spine"}
 
 
 @pytest.hookimpl(trylast=True)

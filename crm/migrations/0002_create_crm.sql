@@ -154,7 +154,7 @@ declare
 begin
     select owner_epoch, owner into current_epoch, current_owner from conversations where id = new.conversation_id for update;
     if new.owner_epoch <> current_epoch or (new.author = 'assistant' and new.kind = 'reply' and current_owner <> 'assistant') then
-        raise exception 'send with epoch % refused, the conversation is at %', new.owner_epoch, current_epoch using errcode = 'FT001';
+        raise exception 'send with epoch % refused, the conversation is at %', new.owner_epoch, current_epoch using errcode = 'P0FT1';
     end if;
     return new;
 end $$;
