@@ -28,6 +28,7 @@ from events.factory import make_bus
 from graph.build import build_graph, graph_version
 from llm.embedding import MiniLmEmbedder
 from llm.offline_agent import OfflineAgentModel
+from llm.rewriting import rewrite
 from workers.context import WorkerContext
 
 
@@ -62,9 +63,7 @@ def make_embedder(settings: Settings) -> Embedder:
 
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    mind = OfflineMind(embedder)
-    mind.use_agent_model(OfflineAgentModel(embedder, rewrite=mind.rewrite_query))
-    return mind
+    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
 
 
 def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder | None = None) -> Deps:

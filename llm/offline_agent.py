@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from core.ports import Embedder
 from llm.compose import Composer
 from llm.questions import split_questions
 
+Rewrite = Callable[[str, Sequence[str]], str]
+
 _MESSAGE = re.compile(r"<customer_message>\n(.*?)\n</customer_message>", re.DOTALL)
 _FACT = re.compile(r"^(\w+): (.*)$", re.MULTILINE)
 
@@ -28,7 +30,7 @@ _FACT = re.compile(r"^(\w+): (.*)$", re.MULTILINE)
 class OfflineAgentModel(Model):
     """Plays the responder by a fixed plan: ticket, history, one search a question, then reply or hand over."""
 
-    def __init__(self, embedder: Embedder, *, rewrite: Any) -> None:
+    def __init__(self, embedder: Embedder, *, rewrite: Rewrite) -> None:
         self._composer = Composer(embedder)
         self._rewrite = rewrite
 
@@ -96,8 +98,8 @@ class OfflineAgentModel(Model):
                 return question
         if any(passages for _, passages in seen.searches) or len(tried) >= 4:
             return None
-        other = await self._rewrite(seen.message, tried=tried, instructions="")
-        return other if other and other not in tried and len([t for t in tried]) < 3 else None
+        other = self._rewrite(seen.message, tried)
+        return other if other and other not in tried and len(tried) < 3 else None
 
 
 class _Transcript:

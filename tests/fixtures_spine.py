@@ -31,6 +31,7 @@ from events.topics import ALL_TOPICS
 from graph.build import build_graph, graph_version
 from llm.embedding import MiniLmEmbedder
 from llm.offline_agent import OfflineAgentModel
+from llm.rewriting import rewrite
 from workers.context import WorkerContext
 
 DOCS = Path(__file__).parent / "data" / "docs"
@@ -55,10 +56,10 @@ class ScriptedMind:
         return Rating(self.score)
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        return " ".join(word for word in question.split() if len(word) > 4)
+        return rewrite(question, tried)
 
     def agent_model(self) -> Any:
-        return OfflineAgentModel(EMBEDDER, rewrite=self.rewrite_query)
+        return OfflineAgentModel(EMBEDDER, rewrite=rewrite)
 
 
 @dataclass

@@ -38,8 +38,11 @@ class Relay:
                     await asyncio.sleep(_OUTAGE_S)
                     continue
                 if moved < _BATCH:
+                    pause_s = await self._pause_s()
+                    # Not wait_for: before Python 3.12 it can swallow a cancellation that meets the wake-up.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), await self._pause_s())
+                        async with asyncio.timeout(pause_s):
+                            await self._wake.wait()
         finally:
             listener.cancel()
 
