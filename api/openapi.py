@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from api.gmail import Push
 from api.problems import Problem
 from api.support import SubmitRequest
 
-_SCHEMAS: tuple[type[BaseModel], ...] = (Problem, SubmitRequest)
+_SCHEMAS: tuple[type[BaseModel], ...] = (Problem, SubmitRequest, Push)
 
 
 def describe(app: FastAPI) -> None:
@@ -21,8 +22,7 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = generate()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
+            _forget_default_errors(document)
             for model in _SCHEMAS:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}))
@@ -30,3 +30,14 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema or {}
 
     app.openapi = openapi
+
+
+def _forget_default_errors(document: dict[str, Any]) -> None:
+    """FastAPI promises its own 422 wherever a parameter stands; ours are promised where they can happen."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)

@@ -66,8 +66,7 @@ def form_page(
         ]
     )
     body = f"""<h1>How can we help?</h1>
-<p class="soft">Ask {escape(profile.name)} about {escape(profile.product)}.
-You get a ticket page where the answer appears.</p>
+<p class="soft">Ask us about {escape(profile.product)}. You get a ticket page where the answer appears.</p>
 {_alert(problem)}<form method="post" action="/support/submit">{fields}
 <p class="trap" aria-hidden="true"><label for="website">Leave this empty</label>
 <input id="website" name="website" tabindex="-1" autocomplete="off"></p>
@@ -102,7 +101,7 @@ def message_page(profile: CompanyProfile, title: str, detail: str) -> str:
 
 def _document(profile: CompanyProfile, title: str, body: str, head: str = "") -> str:
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">{head}
+<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">{head}
 <title>{escape(title)} - {escape(profile.name)}</title><style>{STYLE}</style></head><body><main>
 {body}
 </main></body></html>"""

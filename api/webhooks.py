@@ -54,7 +54,7 @@ async def receive_whatsapp(request: Request) -> Response:
         if not _signed(request, params):
             return Response(status_code=403)
         body = event_body(params)
-        await _accept(
+        await accept(
             request,
             "whatsapp",
             "message",
@@ -87,7 +87,7 @@ async def receive_whatsapp_status(request: Request) -> Response:
             count_refused("whatsapp", "invalid")
             detail = "A status callback needs a MessageSid and a MessageStatus that we know."
             raise ApiProblem(422, "unknown-status", detail) from None
-        await _accept(
+        await accept(
             request, "whatsapp", "status", source_key=report.source_key, body=body, key=report.provider_message_id
         )
         return Response(_EMPTY_TWIML, media_type="text/xml")
@@ -96,7 +96,7 @@ async def receive_whatsapp_status(request: Request) -> Response:
 def _form(request: Request, raw: bytes) -> Pairs:
     if context_of(request).whatsapp_secrets is None:
         count_refused("whatsapp", "not_configured")
-        raise _not_configured("WhatsApp", "FTE_TWILIO_ACCOUNT_SID, FTE_TWILIO_AUTH_TOKEN and FTE_TWILIO_WHATSAPP_FROM")
+        raise not_configured("WhatsApp", "FTE_TWILIO_ACCOUNT_SID, FTE_TWILIO_AUTH_TOKEN and FTE_TWILIO_WHATSAPP_FROM")
     if media_type(request) != FORM:
         raise problem_for_status(415)
     return parse_form(raw)
@@ -131,7 +131,7 @@ def _sender_key(body: Mapping[str, str]) -> str:
     return f"whatsapp:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
-async def _accept(
+async def accept(
     request: Request,
     channel: Channel,
     kind: InboundKind,
@@ -164,5 +164,5 @@ async def _accept(
     )
 
 
-def _not_configured(channel: str, names: str) -> ApiProblem:
+def not_configured(channel: str, names: str) -> ApiProblem:
     return ApiProblem(503, "channel-not-configured", f"{channel} is not configured here: set {names}.")
