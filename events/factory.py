@@ -10,7 +10,7 @@ from events.memory import MemoryBus
 from events.topics import ALL_TOPICS, Topic
 
 if TYPE_CHECKING:
-    from events.kafka import SecurityProtocol
+    from events.kafka_client import SecurityProtocol
 
 
 def make_bus(
@@ -28,7 +28,8 @@ def make_bus(
     """Kafka where there are servers, else the bus of this process. Neither is started. Raises ConfigurationError."""
     if not (bootstrap_servers or "").strip():
         return MemoryBus(topics, grace_s=grace_s)
-    from events.kafka import KafkaBus, KafkaConfig  # without Kafka nobody waits for aiokafka's import
+    from events.kafka import KafkaBus  # here, so that without Kafka nobody waits for aiokafka's import
+    from events.kafka_client import KafkaConfig
     from events.kafka_member import Timings
 
     config = KafkaConfig(

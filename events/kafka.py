@@ -5,61 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
-from aiokafka.helpers import create_ssl_context
 
-from core.errors import BusUnavailable, ConfigurationError
+from core.errors import BusUnavailable
 from events.bus import DEFAULT_LIMITS, DEFAULT_RETRY, Handler, Health, Limits, OnDead, OnPoison, Retry
 from events.delivery import Delivery
 from events.envelope import Envelope
 from events.errors import UnknownTopic
+from events.kafka_client import KafkaConfig, calm
 from events.kafka_member import DEFAULT_TIMINGS, KafkaMember, Timings
 from events.topics import ALL_TOPICS, Topic
 
 log = structlog.get_logger(__name__)
 
-SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-
 _BATCH_BYTES = 128 * 1024  # the default of 16 KiB halves the throughput of 1 kB events
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaConfig:
-    """How to reach the brokers. `replication_factor` -1 is the brokers' own default."""
-
-    bootstrap_servers: str
-    client_id: str = "fte"
-    security_protocol: SecurityProtocol = "PLAINTEXT"
-    sasl_mechanism: str = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
-    ssl_cafile: str | None = None
-    replication_factor: int = -1
-
-    def __post_init__(self) -> None:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ConfigurationError(f"{self.security_protocol} wants a SASL user name and password")
-
-    def connection(self) -> dict[str, Any]:
-        """The keyword arguments that every aiokafka client takes."""
-        kwargs: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap_servers,
-            "client_id": self.client_id,
-            "security_protocol": self.security_protocol,
-        }
-        if self.security_protocol.endswith("SSL"):
-            kwargs["ssl_context"] = create_ssl_context(cafile=self.ssl_cafile)
-        if self.security_protocol.startswith("SASL"):
-            kwargs["sasl_mechanism"] = self.sasl_mechanism
-            kwargs["sasl_plain_username"] = self.sasl_username
-            kwargs["sasl_plain_password"] = self.sasl_password
-        return kwargs
 
 
 class KafkaBus:
@@ -211,6 +174,7 @@ class KafkaBus:
             max_batch_size=_BATCH_BYTES,
             request_timeout_ms=self._timings.request_ms,
         )
+        calm(producer.client)
         try:
             await producer.start()
         except BaseException:

@@ -16,6 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from events.bus import Limits
 from events.delivery import Delivery
+from events.kafka_client import calm
 from events.lanes import Lanes, Partition, Record
 
 log = structlog.get_logger(__name__)
@@ -135,6 +136,7 @@ class KafkaMember:
             request_timeout_ms=timings.request_ms,
             metadata_max_age_ms=30_000,  # a topic that was born a moment too late is seen after this
         )
+        calm(consumer._client)
         self._consumer = consumer
         try:
             await consumer.start()

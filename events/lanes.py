@@ -12,7 +12,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from events.bus import Limits
+
+log = structlog.get_logger(__name__)
 
 Partition = tuple[str, int]
 
@@ -118,7 +122,7 @@ Work = Callable[[Record, Turn], Awaitable[None]]
 
 
 class Lanes:
-    """The partitions of one member, and the work on them. `work` returns when a record is done with, for good."""
+    """The partitions of one member, and the work on them. `work` runs in its turn's slot and returns when it is done."""
 
     def __init__(
         self, work: Work, *, concurrency: int, limits: Limits, on_progress: Callable[[], None] = lambda: None
@@ -203,11 +207,15 @@ class Lanes:
     async def _run(self, assignment: _Assignment, key: bytes, lane: _Lane) -> None:
         turn = Turn(self._slots, assignment, lane)
         try:
-            while lane.queue and not assignment.closing:
+            while lane.queue:
                 await self._work(lane.queue[0], turn)
                 assignment.tracker.finish(lane.queue.popleft().offset)
                 self._on_progress()
         except Released:
-            pass
-        finally:
-            assignment.lanes.pop(key, None)
+            return
+        except Exception as error:  # `work` deals with failures itself, so this is ours
+            stuck = lane.queue[0]
+            place = {"topic": stuck.topic, "partition": stuck.partition, "offset": stuck.offset}
+            log.error("lane.broken", **place, error=type(error).__name__)
+            return  # the lane stays, so that nothing overtakes the record; its next owner gets it again
+        assignment.lanes.pop(key)

@@ -143,7 +143,23 @@ async def test_a_key_that_waits_for_its_next_attempt_holds_no_slot(world: World)
     member = await world.join(bus, seen, world.one, concurrency=1, retry=Retry(tries=9, base_s=1000, cap_s=1000))
     await bus.publish_many([(world.one, event(key)) for key in ("bad", "a", "b")])
     await eventually(lambda: len(seen.done) == 2, "the others pass the one slot")
-    await asyncio.wait_for(member.stop(), 8)  # nor does it hold up the leaving
+    await asyncio.wait_for(member.stop(), 4)  # nor does it hold up the leaving, whose grace is 5 s
+
+
+async def test_a_handler_that_fails_while_its_member_leaves_is_left_to_the_next(world: World):
+    async def fail_slowly(_: Delivered) -> None:
+        await asyncio.sleep(0.3)
+        raise LookupError
+
+    bus, first = await world.bus(), Recorder(fail_slowly)
+    member = await world.join(bus, first, world.one, retry=Retry(tries=2, base_s=1000, cap_s=1000))
+    await bus.publish(world.one, event("k"))
+    await eventually(lambda: len(first.started) == 1, "in hand")
+    await asyncio.wait_for(member.stop(), 4)
+    assert (len(first.started), first.dead) == (1, [])
+    second = Recorder()
+    await world.join(await world.bus(), second, world.one)
+    await eventually(lambda: second.of("k") == [0], "handled by the next member")
 
 
 async def test_a_member_takes_in_only_so_much(world: World):

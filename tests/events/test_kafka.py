@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from kafka_broker.broker import KafkaBroker, free_port
 from kafka_broker.world import QUICK, Recorder, World, event, eventually
 
 from core.errors import BusUnavailable, ConfigurationError
 from events.bus import Delivered
-from events.kafka import KafkaBus, KafkaConfig
+from events.kafka import KafkaBus
+from events.kafka_client import KafkaConfig, calm
 from events.topics import ALL_TOPICS, DLQ, TICKETS_INCOMING
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +87,9 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(real: World,
     publishing = asyncio.create_task(publish_stubbornly())
     await eventually(lambda: len(seen.done) > 50, "work under way")
     await asyncio.to_thread(kafka.kill)
-    await asyncio.sleep(1)
+    before = time.process_time()
+    await asyncio.sleep(3)
+    assert time.process_time() - before < 1.0, "waiting for the broker must not cost a core"
     assert not (await bus.health()).ok
     await asyncio.to_thread(kafka.start)
     await asyncio.wait_for(publishing, 60)
@@ -150,6 +155,16 @@ async def test_a_broker_that_comes_late_is_found(tmp_path: Path):
         await world.close()
     finally:
         await asyncio.to_thread(broker.stop)
+
+
+async def test_a_client_that_nobody_answers_rests_before_it_asks_again():
+    client = AIOKafkaClient()  # it knows no broker
+    before = time.monotonic()
+    assert not await client._metadata_update(client.cluster, [])
+    assert time.monotonic() - before < 0.1, "aiokafka has learnt to rest: calm() can go"
+    calm(client)
+    assert not await client._metadata_update(client.cluster, [])
+    assert time.monotonic() - before > 0.9
 
 
 def test_sasl_without_a_password_is_a_configuration_error():

@@ -143,6 +143,25 @@ async def test_a_partition_that_comes_back_begins_anew():
     await eventually(lambda: worked == [5, 5], "the second time")
 
 
+async def test_nothing_overtakes_a_record_whose_work_broke():
+    worked: list[int] = []
+
+    async def work(record: Record, turn: Turn) -> None:
+        if record.offset == 0:
+            raise ZeroDivisionError
+        worked.append(record.offset)
+
+    tested = lanes(work)
+    for offset, key in enumerate(["broken", "broken", "sound"]):
+        tested.push(record(offset, key))
+    await eventually(lambda: worked == [2], "the sound key")
+    tested.push(record(3, "broken"))
+    await asyncio.sleep(0.02)
+    assert worked == [2]
+    assert tested.uncommitted() == {}
+    await tested.drain([PARTITION], grace_s=1)
+
+
 async def test_lanes_without_slots_are_refused():
     with pytest.raises(ValueError, match="concurrency"):
         Lanes(lambda record, turn: asyncio.sleep(0), concurrency=0, limits=Limits())

@@ -3,8 +3,11 @@
 import asyncio
 import sys
 
+import structlog
+
 from events.bus import Delivered
-from events.kafka import KafkaBus, KafkaConfig
+from events.kafka import KafkaBus
+from events.kafka_client import KafkaConfig
 from events.kafka_member import Timings
 from events.topics import Topic
 
@@ -26,4 +29,5 @@ async def main(servers: str, topic: str, group: str) -> None:
     await asyncio.Event().wait()
 
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout tells what was handled
 asyncio.run(main(*sys.argv[1:]))

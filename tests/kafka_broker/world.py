@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaProducer
 
 from events.bus import Bus, Delivered, Limits, Poison, Retry, Subscription
 from events.envelope import Envelope
-from events.kafka import KafkaBus, KafkaConfig
+from events.kafka import KafkaBus
+from events.kafka_client import KafkaConfig
 from events.kafka_member import Timings
 from events.memory import MemoryBus
 from events.topics import Topic
