@@ -152,6 +152,11 @@ class Policy:
         compiled = (rule for rule in self._compiled if rule.applies(stage, channel))
         return tuple(finding for rule in compiled for finding in _findings(rule, text, seen, spans))
 
+    @property
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Every compiled pattern, for tests and reports."""
+        return tuple(pattern for c in self._compiled for pattern in (*c.any, *c.always, *c.unless, *c.unless_near))
+
     @cached_property
     def by_id(self) -> Mapping[str, Rule]:
         return {rule.id: rule for rule in self.rules}

@@ -20,7 +20,7 @@ MAX_STEPS: Final = 50_000
 _parser: Any = importlib.import_module("re._parser")
 _ONE_CHAR: Final = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "RANGE", "CATEGORY"}
 _ANY_LETTER: Final = ""
-_LEET: Final = {"a": "a4@", "e": "e3", "i": "i1!", "o": "o0", "s": "s$5", "u": "uv", "c": "ck", "b": "b8", "g": "g9"}
+_LEET: Final = {"a": "a4@", "e": "e3", "i": "i1!", "o": "o0", "s": "s$5", "u": "uv", "b": "b8", "g": "g9"}
 _MASKS: Final = "*#@$%"
 _ENDINGS: Final = "(?:s|es|ed|er|ers|ing|ings|in|y|ty|up|head|heads|face)?"
 
