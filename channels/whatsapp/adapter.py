@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from channels.whatsapp.client import TwilioApi
+from channels.whatsapp.client import TIMEOUT, TwilioApi
 from channels.whatsapp.inbound import read_message
 from core.clock import Clock, SystemClock
 from core.errors import ChannelError
@@ -24,7 +24,10 @@ _CLOCK_SKEW: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class WhatsAppConfig:
-    """`status_callback_url` is our public address of the status webhook; None where the world cannot reach us."""
+    """`status_callback_url` is our public address of the status webhook; None where the world cannot reach us.
+
+    `send_timeout_s` stays below the lease of a delivery: nobody else may begin while we are still at it.
+    """
 
     account_sid: str
     auth_token: str = field(repr=False)
@@ -32,6 +35,7 @@ class WhatsAppConfig:
     status_callback_url: str | None = None
     base_url: str | None = None
     timeout_s: float = 15.0
+    send_timeout_s: float = 45.0
     part_pause_s: float = 1.0
 
 
@@ -60,6 +64,16 @@ class TwilioWhatsApp:
         return [read_message(event.body, event.received_at)]
 
     async def send(self, outgoing: Outgoing) -> Receipt:
+        try:
+            async with asyncio.timeout(self._config.send_timeout_s):
+                return await self._send(outgoing)
+        except TimeoutError as error:
+            raise ChannelError("Sending all parts took too long; the rest follows", code=TIMEOUT) from error
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def _send(self, outgoing: Outgoing) -> Receipt:
         sids: list[str] = list(outgoing.progress.get("sids") or ())
         pending = outgoing.progress.get("pending")
         for part in range(len(sids), len(outgoing.parts)):
@@ -70,9 +84,6 @@ class TwilioWhatsApp:
             if part + 1 < len(outgoing.parts):
                 await asyncio.sleep(self._config.part_pause_s)
         return Receipt(sids[-1], "sent", {"sids": sids})
-
-    async def close(self) -> None:
-        await self._api.close()
 
     async def _send_part(self, outgoing: Outgoing, part: int) -> str:
         since = self._clock.now().isoformat()

@@ -1,0 +1,85 @@
+"""Google's side of proof: OAuth access tokens for the mailbox, signed OIDC tokens on pushes, and the keys to check them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+@dataclass(slots=True)
+class GoogleLogin:
+    """`accept_refresh` False: the owner withdrew permission. `require_token` False: any caller may use the API."""
+
+    client_id: str = "fake-client"
+    client_secret: str = "fake-secret"
+    refresh_token: str = "fake-refresh-token"
+    audience: str = "https://support.example/webhooks/gmail"
+    service_account: str = "gmail-push@fake-project.iam.gserviceaccount.com"
+    token_lifetime_s: int = 3600
+    accept_refresh: bool = True
+    require_token: bool = True
+    key_fetches: int = 0
+    refreshes: int = 0
+    _tokens: dict[str, float] = field(default_factory=dict)
+    _keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rotate_key()
+
+    def rotate_key(self) -> str:
+        """A new signing key; the old ones stay published, as Google does it for a while."""
+        key_id = secrets.token_hex(8)
+        self._keys[key_id] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return key_id
+
+    def push_token(self, **changes: Any) -> str:
+        """The token of a push; `changes` make it wrong on purpose."""
+        now = int(time.time())
+        claims = {
+            "aud": self.audience, "azp": "1", "email": self.service_account, "email_verified": True, "sub": "1",
+            "iss": "https://accounts.google.com", "iat": now, "exp": now + 3600,
+        } | changes  # fmt: skip
+        key_id, key = next(reversed(self._keys.items()))
+        return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
+
+    def allows(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return not self.require_token or (scheme.lower() == "bearer" and self._tokens.get(token, 0) > time.time())
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/token", self._token, methods=["POST"]),
+            Route("/oauth2/v3/certs", self._certs, methods=["GET"]),
+        ]
+
+    async def _token(self, request: Request) -> Response:
+        form = await request.form()
+        expected = {"grant_type": "refresh_token", "client_id": self.client_id, "client_secret": self.client_secret}
+        known = all(form.get(name) == value for name, value in expected.items())
+        if not known or form.get("refresh_token") != self.refresh_token or not self.accept_refresh:
+            body = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            return JSONResponse(body, 400)
+        self.refreshes += 1
+        token = "ya29." + secrets.token_urlsafe(24)
+        self._tokens[token] = time.time() + self.token_lifetime_s
+        scope = "https://www.googleapis.com/auth/gmail.modify"
+        return JSONResponse(
+            {"access_token": token, "expires_in": self.token_lifetime_s, "scope": scope, "token_type": "Bearer"}
+        )
+
+    async def _certs(self, _: Request) -> Response:
+        self.key_fetches += 1
+        keys = [
+            RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": key_id, "alg": "RS256", "use": "sig"}
+            for key_id, key in self._keys.items()
+        ]
+        return JSONResponse({"keys": keys})

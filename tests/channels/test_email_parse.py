@@ -1,0 +1,183 @@
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.email.parse import NO_SENDER, Mailbox, parse_mail
+from simulation.gmail_mailbox import write_mail
+
+DATA = Path(__file__).parents[3] / "shared/data"
+BOX = Mailbox("support@acme.example", "acme-1")
+needs_corpora = pytest.mark.skipif(not DATA.exists(), reason="the mail corpora are not on this machine")
+
+
+def read(raw: bytes | str, **options):
+    raw = raw.encode() if isinstance(raw, str) else raw
+    return parse_mail(raw, BOX, provider_message_id="m1", **options)
+
+
+def mail(extra: str = "", body: str = "Hello?", sender: str = "sam@example.org") -> str:
+    return f"From: Sam Lee <{sender}>\r\nTo: support@acme.example\r\nSubject: Hi\r\n{extra}\r\n{body}"
+
+
+def test_a_plain_mail_has_sender_subject_text_and_thread():
+    message = read(mail("Message-ID: <a@b>\r\nReferences: <r1@b> <r2@b>\r\nIn-Reply-To: <r2@b>\r\n"), thread_id="t1")
+    assert (message.sender.value, message.sender.name, message.subject, message.text) == (
+        "sam@example.org",
+        "Sam Lee",
+        "Hi",
+        "Hello?",
+    )
+    assert message.thread_key == "t1"
+    assert message.headers["message_id"] == "<a@b>"
+    assert message.headers["references"] == "<r1@b> <r2@b>"
+    assert message.automatic is None
+
+
+def test_the_sender_is_verified_only_by_our_own_providers_verdict():
+    genuine = write_mail("support@acme.example", "sam@example.org", "Hi", "Hello")
+    forged = write_mail("support@acme.example", "sam@example.org", "Hi", "Hello", authenticated=False)
+    assert read(genuine).sender.evidence == "verified"
+    assert read(forged).sender.evidence == "claimed"
+    foreign = "Authentication-Results: evil.example; dmarc=pass header.from=example.org\r\n"
+    below = f"Authentication-Results: mx.google.com; dmarc=fail header.from=example.org\r\n{foreign}"
+    late = "Authentication-Results: x.example; none\r\nAuthentication-Results: mx.google.com; dmarc=pass header.from=example.org\r\n"
+    other = "Authentication-Results: mx.google.com; dmarc=pass header.from=other.example\r\n"
+    for extra in (foreign, below, late, other, ""):
+        assert read(mail(extra)).sender.evidence == "claimed", extra
+
+
+def test_html_only_mail_is_read_as_text():
+    message = read(mail("Content-Type: text/html; charset=utf-8\r\n", "<p>Hello <b>there</b></p><p>Bye</p>"))
+    assert message.text == "Hello there\n\nBye"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252", "no-such-charset", "us-ascii"])
+def test_a_wrong_charset_costs_no_words(charset):
+    raw = mail(f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n", "").encode()
+    assert read(raw + "Grüße äöü".encode()).text in ("Grüße äöü", "GrÃ¼ÃŸe Ã¤Ã¶Ã¼")
+
+
+def test_attachments_are_listed_and_a_calendar_is_recognised():
+    body = (
+        "--B\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nSUMMARY:Review\r\nEND:VCALENDAR\r\n"
+        '--B\r\nContent-Type: image/png; name="shot.png"\r\nContent-Disposition: attachment\r\n'
+        "Content-Transfer-Encoding: base64\r\n\r\niVBORw0K\r\n--B--\r\n"
+    )
+    message = read(mail('Content-Type: multipart/mixed; boundary="B"\r\n', body))
+    assert [(a["name"], a["content_type"], a["bytes"]) for a in message.attachments][1] == ("shot.png", "image/png", 6)
+    assert message.attachments[0]["method"] == "request"
+    assert message.text == "[The customer sent a calendar invitation: Review]"
+    assert message.automatic is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [
+        ("Auto-Submitted: auto-replied\r\n", "auto_submitted"),
+        ("Return-Path: <>\r\n", "null_return_path"),
+        ("Precedence: bulk\r\n", "precedence_bulk"),
+        ("List-Id: <news.example.org>\r\n", "mailing_list"),
+        ("X-Auto-Response-Suppress: All\r\n", "auto_response_suppress"),
+        ("X-Autoreply: yes\r\n", "x_autoreply"),
+        ("X-Loop: true\r\n", "x_loop"),
+        ("X-Failed-Recipients: a@b.example\r\n", "x_failed_recipients"),
+        ("X-Support-Agent: acme-1\r\n", "own_reply"),
+        ("Content-Type: multipart/report; report-type=delivery-status; boundary=B\r\n", "delivery_report"),
+        ("Content-Type: text/calendar; method=REPLY\r\n", "calendar_answer"),
+    ],
+)
+def test_automatic_mail_is_known_by_its_headers(extra, rule):
+    assert read(mail(extra)).automatic == rule
+
+
+@pytest.mark.parametrize(
+    ("sender", "rule"),
+    [
+        ("support@acme.example", "own_address"),
+        ("no-reply@example.org", "no_reply_address"),
+        ("donotreply@example.org", "no_reply_address"),
+        ("MAILER-DAEMON@example.org", "mailer_daemon"),
+        ("bounce+abc@example.org", "mailer_daemon"),
+    ],
+)
+def test_automatic_mail_is_known_by_its_sender(sender, rule):
+    assert read(mail(sender=sender)).automatic == rule
+
+
+@pytest.mark.parametrize(
+    "subject", ["Automatic reply: Hi", "Out of office", "Abwesenheitsnotiz", "AW: Automatische Antwort: Hi"]
+)
+def test_an_away_notice_is_known_by_its_subject(subject):
+    assert read(mail().replace("Subject: Hi", f"Subject: {subject}")).automatic == "away_notice"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "Auto-Submitted: no\r\n",
+        "X-Loop: something\r\n",
+        "X-Auto-Response-Suppress: DR, OOF\r\n",
+        "List-Id: <support.acme.example>\r\nPrecedence: list\r\nList-Post: <mailto:support@acme.example>\r\n",
+        "Return-Path: <bounces+1-sam=example.org@ses.example>\r\n",
+        "X-Support-Agent: another-instance\r\n",
+    ],
+)
+def test_a_persons_mail_is_not_suppressed(extra):
+    assert read(mail(extra)).automatic is None
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Delivery problem with my order",
+        "How do I set an automatic reply?",
+        "Undelivered parcel",
+        "Message delivery is slow",
+        "Returned mail fee",
+    ],
+)
+def test_a_question_about_mail_is_no_bounce(subject):
+    assert read(mail(body="My order has not arrived.").replace("Subject: Hi", f"Subject: {subject}")).automatic is None
+
+
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([b"", b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"]),
+)
+def test_no_bytes_make_it_crash_and_there_is_always_some_text(junk, start):
+    message = read(start + junk)
+    assert message.text.strip()
+    assert "\x00" not in message.text + message.full_text + (message.subject or "")
+    (message.text + message.full_text).encode()
+
+
+def rows(name: str) -> list[dict]:
+    return [json.loads(line) for line in (DATA / name / "dev/mails.jsonl").read_text().splitlines()]
+
+
+@needs_corpora
+def test_no_automatic_mail_would_be_answered_and_people_are_heard():
+    table: Counter[tuple[str, str]] = Counter()
+    for row in rows("mail_auto_class"):
+        message = read(base64.b64decode(row["eml_b64"]))
+        table[row["klass"], message.automatic or "answered"] += 1
+    for (klass, verdict), count in sorted(table.items()):
+        print(f"{klass:15} {verdict:20} {count}")
+    assert sum(n for (klass, verdict), n in table.items() if klass != "normal" and verdict == "answered") == 0
+    # The one left is advertising that says "Precedence: junk" of itself.
+    assert sum(n for (klass, verdict), n in table.items() if klass == "normal" and verdict != "answered") <= 1
+
+
+@needs_corpora
+def test_every_broken_mail_gives_some_text_and_no_attachment_bytes():
+    for row in rows("mail_raw"):
+        message = read(base64.b64decode(row["eml_b64"]))
+        assert message.text.strip(), row["id"]
+        assert message.sender.value == NO_SENDER or "@" in message.sender.value
+        assert "JVBERi0" not in message.full_text
+        assert "\x89PNG" not in message.full_text
