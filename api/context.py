@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
 
@@ -13,8 +14,9 @@ from core.clock import Clock
 from core.profile import CompanyProfile
 from crm.pool import Pool
 
-PushVerifier = Callable[[str], Awaitable[str | None]]
-"""Why the bearer token of a push must not be believed, in a word for a counter; None if Google signed it for us."""
+
+# Why the bearer token of a push must not be believed, in a word for a counter; None if Google signed it for us.
+PushVerifier: TypeAlias = Callable[[str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, Field
 
 from api.bodies import JSON, media_type, parse_json
 from api.context import ApiContext, context_of
 from api.counters import acknowledging, count_refused
-from api.problems import ApiProblem, problem_for_status, problem_responses
+from api.problems import RETRY_AFTER_S, ApiProblem, problem_for_status, problem_responses
 from api.webhooks import accept, not_configured
+from channels.email.push import Push, decode_push
+from core.errors import InvalidInbound
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 log = structlog.get_logger()
 
-_Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
-
 
 class PushMessage(BaseModel):
-    message_id: _Text = Field(alias="messageId", min_length=1)
-    publish_time: _Text = Field(default="", alias="publishTime")
-    data: _Text = Field(description="Base64 of {emailAddress, historyId}")
+    message_id: str = Field(alias="messageId")
+    data: str = Field(description="Base64 of {emailAddress, historyId}")
 
 
-class Push(BaseModel):
+class PushBody(BaseModel):
     """https://cloud.google.com/pubsub/docs/push#receive_push"""
 
     message: PushMessage
-    subscription: _Text
-
-
-class _Notice(BaseModel):
-    """What Gmail put into the push; the history id comes as a number or as text."""
-
-    email_address: _Text = Field(alias="emailAddress")
-    history_id: int = Field(alias="historyId", ge=0)
+    subscription: str
 
 
 @router.post(
@@ -53,7 +42,7 @@ class _Notice(BaseModel):
         204: {"description": "Stored, stored before, or of a mailbox that is not ours"},
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Push"}}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/PushBody"}}}},
         "parameters": [{"name": "Authorization", "in": "header", "required": True, "schema": {"type": "string"}}],
     },
 )
@@ -64,17 +53,10 @@ async def receive_push(request: Request) -> Response:
         await _authenticate(request, context)
         if media_type(request) != JSON:
             raise problem_for_status(415)
-        push, notice = _read(await request.body())
-        if not _ours(context, push, notice):
+        push, body = _read(await request.body())
+        if not _ours(context, push):
             return Response(status_code=204)  # a refusal would come back for seven days
-        await accept(
-            request,
-            "email",
-            "push",
-            source_key=push.message.message_id,
-            body=push.model_dump(by_alias=True),
-            key=f"gmail:{notice.email_address.lower()}",
-        )
+        await accept(request, "email", "push", source_key=push.message_id, body=body, key=f"gmail:{push.mailbox}")
         return Response(status_code=204)
 
 
@@ -87,26 +69,32 @@ async def _authenticate(request: Request, context: ApiContext) -> None:
     if refusal is not None:
         count_refused("email", f"token_{refusal}")
         log.warning("webhook.refused", channel="email", reason=refusal)
+        if refusal == "keys_unavailable":
+            detail = "Google's signing keys cannot be fetched right now, so nobody can be believed. Send it again."
+            raise ApiProblem(503, "temporarily-unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
         detail = "Send the OIDC token of the push subscription's service account."
         raise ApiProblem(401, "unauthorised", detail, headers={"WWW-Authenticate": 'Bearer realm="gmail"'})
 
 
-def _read(raw: bytes) -> tuple[Push, _Notice]:
+def _read(raw: bytes) -> tuple[Push, dict[str, Any]]:
+    """The push, and what of it is stored: `decode_push` reads it again. Twice delivered it is the same."""
+    fields = parse_json(raw)
     try:
-        push = Push.model_validate(parse_json(raw))
-        notice: Any = from_json(base64.b64decode(push.message.data + "==", altchars=b"-_"), allow_inf_nan=False)
-        return push, _Notice.model_validate(notice)
-    except (ValidationError, ValueError, binascii.Error):
+        push = decode_push(fields)
+        if "\x00" in push.message_id + push.subscription + push.mailbox:
+            raise InvalidInbound
+    except (InvalidInbound, ValueError):
         count_refused("email", "unreadable")
-        raise ApiProblem(
-            400, "unreadable-push", "This is no Pub/Sub push of a Gmail watch; payload unwrapping must be off."
-        ) from None
+        detail = "This is no Pub/Sub push of a Gmail watch; payload unwrapping must be off."
+        raise ApiProblem(400, "unreadable-push", detail) from None
+    message = {"messageId": push.message_id, "data": fields["message"]["data"]}
+    return push, {"message": message, "subscription": push.subscription}
 
 
-def _ours(context: ApiContext, push: Push, notice: _Notice) -> bool:
+def _ours(context: ApiContext, push: Push) -> bool:
     if context.push_subscription and push.subscription != context.push_subscription:
         outcome = "unknown_subscription"
-    elif context.mailbox and notice.email_address.lower() != context.mailbox.lower():
+    elif context.mailbox and push.mailbox != context.mailbox.lower():
         outcome = "unknown_mailbox"
     else:
         return True

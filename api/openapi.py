@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.gmail import Push
+from api.gmail import PushBody
 from api.problems import Problem
 from api.support import SubmitRequest
 
-_SCHEMAS: tuple[type[BaseModel], ...] = (Problem, SubmitRequest, Push)
+_SCHEMAS: tuple[type[BaseModel], ...] = (Problem, SubmitRequest, PushBody)
 
 
 def describe(app: FastAPI) -> None:

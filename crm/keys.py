@@ -135,7 +135,8 @@ def _check(name: str, scopes: Collection[str]) -> None:
         raise InvalidKey(f"A key needs a name of 1 to {MAX_NAME_LENGTH} printable characters: who will use it")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise InvalidKey(f"Unknown or no scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}")
+        what = f"There is no scope {', '.join(unknown)}" if unknown else "A key needs a scope"
+        raise InvalidKey(f"{what}; choose from {', '.join(SCOPES)}")
 
 
 def _prefix(token: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from channels.email.push import decode_push
 from crm.pool import transaction
 from tests.api.conftest import assert_problem
 
@@ -15,7 +16,7 @@ TOKEN = {"Authorization": "Bearer good"}
 
 
 async def only_good(token: str) -> str | None:
-    return None if token == "good" else "wrong_audience"
+    return {"good": None, "later": "keys_unavailable"}.get(token, "invalid_token")
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def test_a_push_is_stored_with_its_event_and_acknowledged(client, pool, co
     async with transaction(pool) as conn:
         row = await (await conn.execute("select channel, kind, source_key, body from inbound_events")).fetchone()
     assert row[:3] == ("email", "push", "m-1")
-    assert row[3]["message"]["data"] == push()["message"]["data"]
+    assert decode_push(row[3]) == decode_push(push())
     assert await count_rows("outbox") == 1
 
 
@@ -61,6 +62,13 @@ async def test_what_google_did_not_sign_is_refused(client, count_rows, headers) 
     assert await count_rows("inbound_events") == 0
 
 
+async def test_without_googles_keys_the_push_is_asked_for_again(client, count_rows) -> None:
+    response = await client.post("/webhooks/gmail", json=push(), headers={"Authorization": "Bearer later"})
+    assert_problem(response, 503, "temporarily-unavailable")
+    assert response.headers["retry-after"]
+    assert await count_rows("inbound_events") == 0
+
+
 @pytest.mark.parametrize(
     "body",
     [push({"emailAddress": "other@example.com", "historyId": 1}), push(subscription="projects/p/subscriptions/other")],
@@ -80,6 +88,8 @@ async def test_a_mailbox_or_subscription_that_is_not_ours_is_acknowledged_and_no
         {"message": {}},
         push({"emailAddress": "support@example.com"}),
         push({"emailAddress": "support@example.com", "historyId": "x"}),
+        push({"emailAddress": "support@example.com", "historyId": "9" * 5000}),
+        push({"emailAddress": "support@example.com", "historyId": 1}, subscription="s\x00"),
         push([]),
         push(message={"data": "***", "messageId": "m"}),
         push(message={"data": "", "messageId": "m"}),
