@@ -14,7 +14,6 @@ from core.clock import Clock
 from core.profile import CompanyProfile
 from crm.pool import Pool
 
-
 # Why the bearer token of a push must not be believed, in a word for a counter; None if Google signed it for us.
 PushVerifier: TypeAlias = Callable[[str], Awaitable[str | None]]
 
