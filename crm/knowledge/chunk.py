@@ -19,13 +19,20 @@ _HEADING_SEPARATOR = " > "
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`heading` is the path of headings below the title. `hash` covers all that is embedded."""
+    """`heading` is the path of headings below the title; `named` is that with the title in front, empty without one.
+
+    `hash` covers all that is embedded.
+    """
 
     ordinal: int
     heading: str
     text: str
-    embedded_text: str
+    named: str
     hash: str
+
+    @property
+    def embedded_text(self) -> str:
+        return "\n".join(filter(None, (self.named or self.heading, self.text)))
 
 
 def cut_page(page: Page, *, max_tokens: int = MAX_TOKENS) -> list[Chunk]:
@@ -33,9 +40,9 @@ def cut_page(page: Page, *, max_tokens: int = MAX_TOKENS) -> list[Chunk]:
     chunks: dict[str, Chunk] = {}
     for heading, blocks in _sections(page):
         for text in _pack(blocks, max_tokens):
-            embedded = "\n".join(filter(None, (page.title, heading, text)))
-            digest = hashlib.sha256(embedded.encode()).hexdigest()
-            chunks.setdefault(digest, Chunk(len(chunks), heading, text, embedded, digest))
+            named = "\n".join(filter(None, (page.title, heading))) if page.title else ""
+            digest = hashlib.sha256(f"{named}\0{heading}\0{text}".encode()).hexdigest()
+            chunks.setdefault(digest, Chunk(len(chunks), heading, text, named, digest))
     return list(chunks.values())
 
 
@@ -45,8 +52,9 @@ def estimate_tokens(text: str) -> int:
 
 
 def _sections(page: Page) -> Iterator[tuple[str, list[Block]]]:
+    """Heading paths with the blocks below them. The summary stands first: one sentence that says what the page is for."""
     path: dict[int, str] = {}
-    section: list[Block] = []
+    section: list[Block] = [Block(page.summary)] if page.summary else []
     heading = ""
     for block in page.blocks:
         if not block.level:
@@ -59,8 +67,6 @@ def _sections(page: Page) -> Iterator[tuple[str, list[Block]]]:
         heading = _HEADING_SEPARATOR.join(path[level] for level in sorted(path))
     if section:
         yield heading, section
-    elif not page.blocks and page.summary:
-        yield "", [Block(page.summary)]
 
 
 def _pack(blocks: Sequence[Block], max_tokens: int) -> Iterator[str]:

@@ -33,18 +33,12 @@ def is_identifier(lexeme: str) -> bool:
     return _IDENTIFIER.fullmatch(lexeme) is not None
 
 
-def count_lexemes(text: str) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for lexeme in split_lexemes(text):
-        counts[lexeme] += 1
-    return dict(counts)
-
-
-def to_tsvector(text: str) -> str:
-    """The text as a PostgreSQL `tsvector` literal with positions."""
+def to_tsvector(heading: str, text: str) -> str:
+    """A PostgreSQL `tsvector` literal with positions; the words of the heading weigh A."""
+    named = split_lexemes(heading)
     positions: dict[str, list[str]] = defaultdict(list)
-    for number, lexeme in enumerate(split_lexemes(text), start=1):
-        positions[lexeme].append(str(number))
+    for number, lexeme in enumerate((*named, *split_lexemes(text)), start=1):
+        positions[lexeme].append(f"{number}A" if number <= len(named) else str(number))
     return " ".join(f"'{lexeme}':{','.join(where)}" for lexeme, where in positions.items())
 
 

@@ -109,11 +109,11 @@ def _page(
 ) -> Page:
     slug = _text(meta, "slug") or _slugify(fallback)
     first = next((block for block in blocks if block.level == 1), None)
-    title = _text(meta, "title") or (first.text if first else None) or slug.rsplit("/", 1)[-1].replace("-", " ")
+    title = meta["title"] if "title" in meta else first.text if first else slug.rsplit("/", 1)[-1].replace("-", " ")
     url = _text(meta, "url") or (f"{url_base.rstrip('/')}/{slug.lstrip('/')}" if url_base else None)
     return Page(
         slug=slug,
-        title=title.strip(),
+        title=str(title or "").strip(),
         blocks=tuple(block for block in blocks if block is not first or block.text != title),
         content_hash=hashlib.sha256(f"{slug}\n{url}\n{raw}".encode()).hexdigest(),
         summary=_text(meta, "summary") or _text(meta, "description"),

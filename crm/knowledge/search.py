@@ -41,17 +41,13 @@ WITH corpus AS MATERIALIZED (
     UNION ALL
     (SELECT id FROM knowledge_chunks WHERE retired_at IS NULL AND NOT (SELECT exact FROM gate)
      ORDER BY embedding <=> %(vector)s::vector LIMIT 50)
-), titled AS (
-    (SELECT id FROM knowledge_articles WHERE removed_at IS NULL AND (SELECT exact FROM gate)
-     ORDER BY (title_embedding <=> %(vector)s::vector) + 0 LIMIT 10)
+), named AS (
+    (SELECT id FROM knowledge_chunks
+     WHERE retired_at IS NULL AND heading_embedding IS NOT NULL AND (SELECT exact FROM gate)
+     ORDER BY (heading_embedding <=> %(vector)s::vector) + 0 LIMIT 20)
     UNION ALL
-    (SELECT id FROM knowledge_articles WHERE removed_at IS NULL AND NOT (SELECT exact FROM gate)
-     ORDER BY title_embedding <=> %(vector)s::vector LIMIT 10)
-), near_titled AS (
-    SELECT best.id FROM titled CROSS JOIN LATERAL (
-        SELECT id FROM knowledge_chunks WHERE article_id = titled.id AND retired_at IS NULL
-        ORDER BY (embedding <=> %(vector)s::vector) + 0 LIMIT 2
-    ) best
+    (SELECT id FROM knowledge_chunks WHERE retired_at IS NULL AND NOT (SELECT exact FROM gate)
+     ORDER BY heading_embedding <=> %(vector)s::vector LIMIT 20)
 ), worded AS (
     SELECT c.id
     FROM (SELECT * FROM word WHERE postings <= 4000) w
@@ -60,15 +56,18 @@ WITH corpus AS MATERIALIZED (
     GROUP BY c.id
     ORDER BY sum(ln(1 + corpus.chunk_count::float / w.chunk_count)) DESC LIMIT 40
 ), candidate AS (
-    SELECT id FROM near UNION SELECT id FROM near_titled UNION SELECT id FROM worded
+    SELECT id FROM near UNION SELECT id FROM named UNION SELECT id FROM worded
 ), shown AS (
     SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version AS article_version,
         a.updated_on, c.hash, c.lexeme_count AS length, vector_send(c.embedding) AS vector,
         1 - (c.embedding <=> %(vector)s::vector) AS cosine,
-        1 - (a.title_embedding <=> %(vector)s::vector) AS title_cosine,
-        coalesce((SELECT jsonb_object_agg(lexeme, cardinality(positions)) FROM unnest(c.lexemes)
-                  WHERE lexeme = ANY(%(lexemes)s)), '{}') AS counts
+        1 - (c.heading_embedding <=> %(vector)s::vector) AS heading_cosine, found.counts, found.named
     FROM candidate JOIN knowledge_chunks c USING (id) JOIN knowledge_articles a ON a.id = c.article_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(lexeme, cardinality(positions)), '{}') AS counts,
+            coalesce(array_agg(lexeme) FILTER (WHERE 'A' = ANY(weights)), '{}') AS named
+        FROM unnest(c.lexemes) WHERE lexeme = ANY(%(lexemes)s)
+    ) found
     WHERE c.model_id = %(model_id)s
 )
 SELECT corpus.version, corpus.chunk_count, corpus.lexeme_count,
@@ -86,7 +85,7 @@ FROM knowledge_chunks c JOIN knowledge_articles a ON a.id = c.article_id WHERE c
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A search result with the reasons for its order."""
+    """A search result with the reasons for its order. `hits` go on below the relevance floor, up to the limit."""
 
     result: SearchResult
     hits: tuple[Hit, ...]
@@ -154,12 +153,12 @@ def read_vector(sent: bytes) -> np.ndarray:
 
 
 def _explained(query: str, corpus: Corpus, hits: Sequence[Hit], *, limit: int) -> Explanation:
-    found = tuple(hit for hit in hits if hit.score >= FLOOR)[:limit]
+    shown = tuple(hits[:limit])
     result = SearchResult(
         query=query,
-        passages=tuple(hit.passage() for hit in found),
+        passages=tuple(hit.passage() for hit in shown if hit.score >= FLOOR),
         best_score=hits[0].score if hits else 0.0,
         floor=FLOOR,
         knowledge_version=corpus.version,
     )
-    return Explanation(result, found)
+    return Explanation(result, shown)

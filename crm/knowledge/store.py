@@ -66,16 +66,16 @@ async def current_version(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-FIND_VECTORS = """
-SELECT c.hash, c.embedding::text FROM knowledge_chunks c JOIN knowledge_articles a ON a.id = c.article_id
+LIST_LIVE_CHUNKS = """
+SELECT a.slug, c.hash FROM knowledge_chunks c JOIN knowledge_articles a ON a.id = c.article_id
 WHERE a.slug = ANY(%s) AND c.model_id = %s AND c.retired_at IS NULL
 """
 
 
-async def find_vectors(conn: Connection, slugs: Sequence[str], model_id: str) -> dict[str, str]:
-    """Vectors of the articles' live chunks by hash: what did not change need not be computed again."""
-    cursor = await conn.execute(FIND_VECTORS, (list(slugs), model_id))
-    return {row[0]: row[1] for row in await cursor.fetchall()}
+async def list_live_chunks(conn: Connection, slugs: Sequence[str], model_id: str) -> set[tuple[str, str]]:
+    """Slug and hash of what is already there: it need not be embedded again."""
+    cursor = await conn.execute(LIST_LIVE_CHUNKS, (list(slugs), model_id))
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
 
 
 BEGIN_VERSION = """
@@ -92,20 +92,20 @@ async def begin_version(conn: Connection, summary: str) -> int:
 
 SAVE_ARTICLE = """
 INSERT INTO knowledge_articles
-    (source, slug, title, summary, url, category, product, version, updated_on, content_hash, title_embedding, model_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s)
+    (source, slug, title, summary, url, category, product, version, updated_on, content_hash, model_id)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (slug) DO UPDATE SET
     source = EXCLUDED.source, title = EXCLUDED.title, summary = EXCLUDED.summary, url = EXCLUDED.url,
     category = EXCLUDED.category, product = EXCLUDED.product, version = EXCLUDED.version,
     updated_on = EXCLUDED.updated_on, content_hash = EXCLUDED.content_hash,
-    title_embedding = EXCLUDED.title_embedding, model_id = EXCLUDED.model_id, changed_at = now(), removed_at = NULL
+    model_id = EXCLUDED.model_id, changed_at = now(), removed_at = NULL
 RETURNING id
 """
 
 
-async def save_article(conn: Connection, page: Page, vector: str, *, source: str, model_id: str) -> UUID:
+async def save_article(conn: Connection, page: Page, *, source: str, model_id: str) -> UUID:
     about = (page.slug, page.title, page.summary, page.url, page.category, page.product, page.version, page.updated_on)
-    cursor = await conn.execute(SAVE_ARTICLE, (source, *about, page.content_hash, vector, model_id))
+    cursor = await conn.execute(SAVE_ARTICLE, (source, *about, page.content_hash, model_id))
     row = await cursor.fetchone()
     assert row is not None
     return row[0]
@@ -137,9 +137,8 @@ async def remove_articles(conn: Connection, ids: Sequence[UUID]) -> list[UUID]:
 
 ADD_CHUNK = """
 INSERT INTO knowledge_chunks
-    (article_id, ordinal, heading, text, hash, lexemes, lexeme_count, embedding, model_id, since_version)
-VALUES (%s, %s, %s, %s, %s, %s::tsvector, %s, %s::vector, %s, %s)
-ON CONFLICT (article_id, hash) WHERE retired_at IS NULL DO UPDATE SET ordinal = EXCLUDED.ordinal
+    (article_id, ordinal, heading, text, hash, lexemes, lexeme_count, embedding, heading_embedding, model_id, since_version)
+VALUES (%s, %s, %s, %s, %s, %s::tsvector, %s, %s::vector, %s::vector, %s, %s)
 """
 
 
@@ -151,17 +150,29 @@ async def add_chunks(
     *,
     version: int,
     model_id: str,
-) -> int:
-    """Insert what is new; a chunk that is already there only takes its new place."""
+) -> None:
+    """`vectors`: of the chunks by hash, of their headings by text."""
     rows = []
     for chunk in chunks:
-        text = chunk.embedded_text
-        words = (to_tsvector(text), len(split_lexemes(text)))
         place = (article_id, chunk.ordinal, chunk.heading, chunk.text, chunk.hash)
-        rows.append((*place, *words, vectors[chunk.hash], model_id, version))
+        body = chunk.text if chunk.named else chunk.embedded_text
+        words = (to_tsvector(chunk.named, body), len(split_lexemes(chunk.embedded_text)))
+        rows.append((*place, *words, vectors[chunk.hash], vectors.get(chunk.named), model_id, version))
     async with conn.cursor() as cursor:
         await cursor.executemany(ADD_CHUNK, rows)
-    return len(rows)
+
+
+PLACE_CHUNKS = """
+UPDATE knowledge_chunks c SET ordinal = place.ordinal
+FROM unnest(%s::text[], %s::integer[]) AS place(hash, ordinal)
+WHERE c.article_id = %s AND c.retired_at IS NULL AND c.hash = place.hash AND c.ordinal <> place.ordinal
+"""
+
+
+async def place_chunks(conn: Connection, article_id: UUID, chunks: Sequence[Chunk]) -> None:
+    """Chunks that stayed take their new places in the article."""
+    places = ([chunk.hash for chunk in chunks], [chunk.ordinal for chunk in chunks])
+    await conn.execute(PLACE_CHUNKS, (*places, article_id))
 
 
 FORGET_LEXEMES = """

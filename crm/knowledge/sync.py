@@ -60,10 +60,14 @@ async def sync_folder(
             plan = _compare(pages, await store.list_articles(conn), source=source, model_id=embedder.model_id)
             if plan.empty:
                 return SyncReport(0, 0, plan.unchanged, 0, 0, await store.current_version(conn))
-            vectors = await store.find_vectors(conn, list(plan.changed), embedder.model_id)
-        vectors |= await _embed_missing(embedder, plan, vectors)
+            live = await store.list_live_chunks(conn, list(plan.changed), embedder.model_id)
+        new = {
+            slug: [chunk for chunk in chunks if (slug, chunk.hash) not in live]
+            for slug, (_, chunks) in plan.changed.items()
+        }
+        vectors = await _embed(embedder, [chunk for chunks in new.values() for chunk in chunks])
         async with transaction(pool) as conn:
-            return await _apply(conn, plan, vectors, source=source, model_id=embedder.model_id)
+            return await _apply(conn, plan, new, vectors, source=source, model_id=embedder.model_id)
 
 
 @asynccontextmanager
@@ -92,26 +96,32 @@ def _compare(pages: Sequence[Page], articles: Sequence[store.StoredArticle], *, 
     return _Plan(changed, known, gone, unchanged=len(pages) - len(changed))
 
 
-async def _embed_missing(embedder: Embedder, plan: _Plan, known: Mapping[str, str]) -> dict[str, str]:
-    """Vectors by title and by chunk hash, as PostgreSQL reads them."""
-    texts = {page.title: page.title for page, _ in plan.changed.values()}
-    texts |= {chunk.hash: chunk.embedded_text for _, chunks in plan.changed.values() for chunk in chunks}
-    missing = {key: text for key, text in texts.items() if key not in known}
-    vectors = await embedder.embed(list(missing.values()))
-    return {key: store.to_vector(vector) for key, vector in zip(missing, vectors, strict=True)}
+async def _embed(embedder: Embedder, chunks: Sequence[Chunk]) -> dict[str, str]:
+    """Vectors of the chunks by hash and of their headings by text, as PostgreSQL reads them."""
+    texts = {chunk.hash: chunk.embedded_text for chunk in chunks}
+    texts |= {chunk.named: chunk.named for chunk in chunks if chunk.named}
+    vectors = await embedder.embed(list(texts.values()))
+    return {key: store.to_vector(vector) for key, vector in zip(texts, vectors, strict=True)}
 
 
 async def _apply(
-    conn: Connection, plan: _Plan, vectors: Mapping[str, str], *, source: str, model_id: str
+    conn: Connection,
+    plan: _Plan,
+    new: Mapping[str, Sequence[Chunk]],
+    vectors: Mapping[str, str],
+    *,
+    source: str,
+    model_id: str,
 ) -> SyncReport:
     updated = len(plan.changed) - plan.added
     summary = f"{source}: {plan.added} added, {updated} updated, {len(plan.gone)} removed"
     version = await store.begin_version(conn, summary)
     retired = await store.remove_articles(conn, [article.id for article in plan.gone])
-    made = 0
-    for page, chunks in plan.changed.values():
-        article_id = await store.save_article(conn, page, vectors[page.title], source=source, model_id=model_id)
+    for slug, (page, chunks) in plan.changed.items():
+        article_id = await store.save_article(conn, page, source=source, model_id=model_id)
         retired += await store.retire_chunks(conn, article_id, keep=[chunk.hash for chunk in chunks], model_id=model_id)
-        made += await store.add_chunks(conn, article_id, chunks, vectors, version=version, model_id=model_id)
+        await store.place_chunks(conn, article_id, chunks)
+        await store.add_chunks(conn, article_id, new[slug], vectors, version=version, model_id=model_id)
     await store.close_version(conn, version, retired)
+    made = sum(map(len, new.values()))
     return SyncReport(plan.added, updated, plan.unchanged, len(plan.gone), made, version)

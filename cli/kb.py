@@ -1,0 +1,137 @@
+"""`fte kb`: the company's documents."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.deps import make_embedder, open_database
+from cli.output import echo_json
+from core.settings import load_settings
+from crm.knowledge.articles import ArticleRow, list_articles
+from crm.knowledge.ranking import Hit
+from crm.knowledge.search import Explanation, KnowledgeBase
+from crm.knowledge.sync import SyncReport, sync_folder
+from crm.pool import transaction
+
+app = typer.Typer(no_args_is_help=True)
+_SHOWN_CHARS = 400
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@app.command()
+def sync(
+    folder: Annotated[Path, typer.Argument(help="A folder (or file) of .md, .html or .jsonl pages.")],
+    url_base: Annotated[str | None, typer.Option(help="Where customers read the pages: URL_BASE/slug.")] = None,
+    source: Annotated[str, typer.Option(help="The name of this collection; others are left alone.")] = "docs",
+    as_json: Json = False,
+) -> None:
+    """Ingest new and changed pages, retire those that are gone. Unchanged pages cost nothing."""
+    report = asyncio.run(_sync(folder, url_base, source))
+    if as_json:
+        return echo_json(report)
+    typer.echo(
+        f"{report.added} added, {report.updated} updated, {report.removed} removed, {report.unchanged} unchanged; "
+        f"{report.chunks} new chunks; knowledge version {report.knowledge_version}"
+    )
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What a customer would ask.")],
+    limit: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    as_json: Json = False,
+) -> None:
+    """What the employee would find, and why in this order."""
+    found = asyncio.run(_search(query, limit))
+    if as_json:
+        return echo_json(_facts(found))
+    result = found.result
+    if not result.passages:
+        typer.echo(f"Nothing found: the best score {result.best_score:.2f} is below the floor {result.floor:.2f}.")
+    for place, hit in enumerate(found.hits, start=1):
+        typer.echo(_explain(place, hit, floor=result.floor))
+
+
+@app.command("list")
+def list_command(as_json: Json = False) -> None:
+    """The articles that are live."""
+    articles = asyncio.run(_list())
+    if as_json:
+        return echo_json(articles)
+    table = Table("slug", "title", "product", "version", "updated", "chunks", box=None)
+    for row in articles:
+        updated = str(row.updated_on or "")
+        table.add_row(row.slug, row.title, row.product or "", row.version or "", updated, str(row.chunks))
+    if articles:
+        Console().print(table)
+    else:
+        typer.echo("no articles yet: `fte kb sync dossier/docs` ingests a folder")
+
+
+def _explain(place: int, hit: Hit, *, floor: float) -> str:
+    c = hit.candidate
+    where = " > ".join(filter(None, (c.title, c.heading)))
+    heading = "-" if c.heading_cosine is None else f"{c.heading_cosine:.2f}"
+    below = "   (below the floor, not used)" if hit.score < floor else ""
+    parts = (
+        f"cosine {c.cosine:.2f}, heading {heading}, lexical {hit.lexical:.2f}, "
+        f"naming {hit.naming:.2f}, agreement {hit.agreement:.2f}"
+    )
+    words = ", ".join(hit.matched) or "no word in common"
+    text = c.text if len(c.text) <= _SHOWN_CHARS else c.text[:_SHOWN_CHARS].rsplit(" ", 1)[0] + " ..."
+    lines = (f"{place}. {hit.score:.3f}  {where}  [{c.slug}]{below}", f"   {parts}", f"   matched: {words}")
+    return "\n".join((*lines, *(f"   | {line}" for line in text.splitlines()), ""))
+
+
+def _facts(found: Explanation) -> dict[str, object]:
+    result = found.result
+    return {
+        "query": result.query,
+        "floor": result.floor,
+        "best_score": result.best_score,
+        "knowledge_version": result.knowledge_version,
+        "found": [_hit_facts(hit) for hit in found.hits if hit.score >= result.floor],
+        "below_floor": [_hit_facts(hit) for hit in found.hits if hit.score < result.floor],
+    }
+
+
+def _hit_facts(hit: Hit) -> dict[str, object]:
+    c = hit.candidate
+    return {
+        "passage_id": c.id,
+        "slug": c.slug,
+        "title": c.title,
+        "heading": c.heading,
+        "text": c.text,
+        "url": c.url,
+        "score": hit.score,
+        "cosine": c.cosine,
+        "heading_cosine": c.heading_cosine,
+        "lexical": hit.lexical,
+        "naming": hit.naming,
+        "agreement": hit.agreement,
+        "matched": hit.matched,
+    }
+
+
+async def _sync(folder: Path, url_base: str | None, source: str) -> SyncReport:
+    settings = load_settings()
+    async with open_database(settings) as pool:
+        return await sync_folder(pool, make_embedder(settings), folder, url_base=url_base, source=source)
+
+
+async def _search(query: str, limit: int) -> Explanation:
+    settings = load_settings()
+    async with open_database(settings) as pool:
+        return await KnowledgeBase(pool, make_embedder(settings)).explain(query, limit=limit)
+
+
+async def _list() -> list[ArticleRow]:
+    async with open_database(load_settings()) as pool, transaction(pool) as conn:
+        return await list_articles(conn)
