@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from cli.deps import build_deps, make_embedder, open_database
+from cli.deps import build_deps, make_embedder, open_database, sync_dossier
 from cli.output import echo_json
 from core.clock import SystemClock
 from core.models import TurnResult
-from core.profile import load_profile
 from core.settings import Settings, load_settings
 from core.vocabulary import CHANNELS, Channel
-from crm.knowledge.sync import sync_folder
 from graph.dry_run import DryRunDesk, draft_brief, try_turn
 
 
@@ -47,9 +45,7 @@ async def _ask(
 ) -> TurnResult:
     async with open_database(settings) as pool:
         embedder = make_embedder(settings)
-        await sync_folder(
-            pool, embedder, settings.dossier_dir / "docs", url_base=load_profile(settings.dossier_dir).help_centre_url
-        )
+        await sync_dossier(settings, pool, embedder)
         clock = SystemClock()
         deps = build_deps(settings, pool, DryRunDesk(clock), embedder=embedder)
         return await try_turn(deps, draft_brief(clock, question, channel=channel, subject=subject, customer_name=name))

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+from uuid import UUID
 
-from llm.offline import OfflineMind
+from pydantic import SecretStr
 
+from api.context import ApiContext
+from channels.email.adapter import GmailChannel, SaveProgress
+from channels.email.gmail import GmailApi, GmailConfig, oauth_credentials
+from channels.email.push import PushConfig, PushVerifier
+from channels.email.reply import Letterhead
 from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
+from channels.whatsapp.adapter import TwilioWhatsApp, WhatsAppConfig
+from channels.whatsapp.signature import SignatureSecrets
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.policy import Policy
@@ -18,15 +28,19 @@ from core.settings import Settings
 from core.turn import Deps
 from core.vocabulary import Channel
 from crm.checkpoints import TurnSaver
+from crm.deliveries import save_progress
 from crm.desk import CrmDesk
 from crm.embedded import attach_or_start
 from crm.knowledge.search import KnowledgeBase
+from crm.knowledge.sync import SyncReport, sync_folder
+from crm.mailboxes import MailboxStore
 from crm.migrate import migrate, pending
-from crm.pool import Pool, open_pool
+from crm.pool import Pool, open_pool, transaction
 from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
 from llm.embedding import MiniLmEmbedder
+from llm.offline import OfflineMind
 from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
 from workers.context import WorkerContext
@@ -83,6 +97,18 @@ def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder
     )
 
 
+async def sync_dossier(settings: Settings, pool: Pool, embedder: Embedder) -> SyncReport:
+    """Bring the company's documents into the database; unchanged pages cost nothing."""
+    url_base = load_profile(settings.dossier_dir).help_centre_url
+    return await sync_folder(pool, embedder, settings.dossier_dir / "docs", url_base=url_base)
+
+
+async def warm_up(deps: Deps) -> None:
+    """Load and fit the offline models now, so that the first customer does not wait for it."""
+    if isinstance(deps.mind, OfflineMind):
+        await deps.mind.warm_up(deps.intents)
+
+
 def build_worker_context(
     settings: Settings, pool: Pool, bus: Bus, *, embedder: Embedder | None = None
 ) -> WorkerContext:
@@ -101,7 +127,79 @@ def build_worker_context(
 
 def build_adapters(settings: Settings, pool: Pool) -> dict[Channel, ChannelAdapter]:
     """The web form always; the other channels where their provider is configured."""
-    return {"web_form": WebForm()}
+
+    async def remember(delivery_id: UUID, progress: Mapping[str, Any]) -> None:
+        async with transaction(pool) as conn:
+            await save_progress(conn, delivery_id, progress)
+
+    adapters: dict[Channel, ChannelAdapter] = {"web_form": WebForm()}
+    if settings.twilio_configured:
+        adapters["whatsapp"] = TwilioWhatsApp(_whatsapp(settings), remember)
+    if settings.gmail_configured:
+        adapters["email"] = _gmail(settings, pool, remember)
+    return adapters
+
+
+def _whatsapp(settings: Settings) -> WhatsAppConfig:
+    base = settings.public_base_url
+    return WhatsAppConfig(
+        account_sid=settings.twilio_account_sid or "",
+        auth_token=reveal(settings.twilio_auth_token),
+        sender=settings.twilio_whatsapp_from or "",
+        status_callback_url=f"{base.rstrip('/')}/webhooks/whatsapp/status" if base else None,
+        base_url=settings.twilio_base_url,
+    )
+
+
+def _gmail(settings: Settings, pool: Pool, remember: SaveProgress) -> GmailChannel:
+    credentials = oauth_credentials(
+        client_id=settings.gmail_client_id or "",
+        client_secret=reveal(settings.gmail_client_secret),
+        refresh_token=reveal(settings.gmail_refresh_token),
+        token_url=settings.gmail_token_url,
+    )
+    address = settings.gmail_address or ""
+    api = GmailApi(GmailConfig(address, base_url=settings.gmail_base_url), credentials)
+    letterhead = Letterhead(address, load_profile(settings.dossier_dir).signature)
+    return GmailChannel(api, MailboxStore(pool), remember, letterhead)
+
+
+def build_api_context(settings: Settings, pool: Pool, bus: Bus, *, web: bool) -> ApiContext:
+    """What the API is given; a channel that is not configured has no verifier, so its webhook refuses."""
+
+    async def bus_answers() -> bool:
+        return (await bus.health()).ok
+
+    tokens = tuple(reveal(t) for t in (settings.twilio_auth_token, settings.twilio_auth_token_previous) if t)
+    return ApiContext(
+        pool=pool,
+        profile=load_profile(settings.dossier_dir),
+        clock=SystemClock(),
+        version=version("fte-customer-success"),
+        public_base_url=settings.public_base_url,
+        web_dir=settings.web_dir if web else None,
+        cors_origins=settings.cors_origins,
+        max_body_bytes=settings.max_body_bytes,
+        submit_rate_per_minute=settings.submit_rate_per_minute,
+        whatsapp_secrets=SignatureSecrets(tokens) if settings.twilio_configured else None,
+        push_verifier=_push_verifier(settings),
+        mailbox=settings.gmail_address,
+        push_subscription=settings.gmail_push_subscription,
+        bus_health=bus_answers,
+    )
+
+
+def _push_verifier(settings: Settings) -> Callable[[str], Awaitable[str | None]] | None:
+    if not settings.gmail_configured:
+        return None
+    config = PushConfig(
+        settings.gmail_push_audience or "", settings.gmail_push_service_account or "", settings.gmail_jwks_url
+    )
+    return PushVerifier(config).refuse
+
+
+def reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def build_bus(settings: Settings, *, client_id: str = "fte") -> Bus:
@@ -111,5 +209,5 @@ def build_bus(settings: Settings, *, client_id: str = "fte") -> Bus:
         security_protocol=settings.kafka_security_protocol,
         sasl_mechanism=settings.kafka_sasl_mechanism,
         sasl_username=settings.kafka_sasl_username,
-        sasl_password=settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else None,
+        sasl_password=reveal(settings.kafka_sasl_password) or None,
     )

@@ -9,9 +9,9 @@ import typer
 
 os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 
-from cli import ask, dlq, doctor, kb, keys, ledger, reviews, up
-from cli.migrate import migrate_command
-from core.errors import SupportError
+from cli import ask, dlq, doctor, evals, kb, keys, ledger, reviews, simulate, up  # noqa: E402 - tracing is off before the SDK is imported
+from cli.migrate import migrate_command  # noqa: E402
+from core.errors import SupportError  # noqa: E402
 
 app = typer.Typer(
     name="fte",
@@ -30,6 +30,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(kb.app, name="kb", help="The company's documents: sync, search, list.")
 app.add_typer(reviews.app, name="reviews", help="What waits for a person: list, show, decide.")
 app.add_typer(dlq.app, name="dlq", help="Dead letters: list, show, replay, drop.")
+app.add_typer(evals.app, name="eval", help="Evaluations: measure before and after a change.")
+app.add_typer(simulate.app, name="simulate", help="Write to the running employee as a customer would.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +15,12 @@ import structlog
 import typer
 
 from api.app import create_app
-from api.context import ApiContext
-from channels.whatsapp.signature import SignatureSecrets
-from cli.deps import build_bus, build_worker_context, database, make_embedder
+from cli.demo import demo_providers
+from cli.deps import build_api_context, build_bus, build_worker_context, database, make_embedder, sync_dossier, warm_up
 from cli.logs import configure_logs
 from cli.server import bind, serving
-from core.clock import SystemClock
-from core.profile import load_profile
 from core.settings import Settings, load_settings
 from crm.keys import create_key
-from crm.knowledge.sync import sync_folder
 from crm.pool import Pool, open_pool, transaction
 from crm.turns import release_all_leases
 from events.bus import Bus
@@ -79,28 +74,28 @@ def worker(
 
 
 async def _up(settings: Settings, dsn: str, listener: socket.socket, *, web: bool) -> None:
-    async with _pool_and_bus(settings, dsn, "fte-up") as (pool, bus):
+    api_url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    async with demo_providers(settings, api_url) as settings, _pool_and_bus(settings, dsn, "fte-up") as (pool, bus):
         embedder = make_embedder(settings)
-        report = await sync_folder(
-            pool, embedder, settings.dossier_dir / "docs", url_base=load_profile(settings.dossier_dir).help_centre_url
-        )
+        report = await sync_dossier(settings, pool, embedder)
         context = build_worker_context(settings, pool, bus, embedder=embedder)
+        await warm_up(context.deps)
         if settings.database_url is None:
             # This process is alone with its embedded database: what an earlier one held is free, what it lost comes back.
             async with transaction(pool) as conn:
                 await release_all_leases(conn)
             await Sweeper(context).sweep(after_s=0)
         key = await _fresh_local_key(pool)
-        app = create_app(_api_context(settings, pool, bus, web=web))
+        app = create_app(build_api_context(settings, pool, bus, web=web))
         async with crew(context), serving(app, listener):
-            _greet(settings, listener.getsockname()[1], key, articles=report.added + report.updated + report.unchanged)
+            _greet(settings, api_url, key, articles=report.added + report.updated + report.unchanged)
             await _until_told_to_stop()
-        typer.echo("Stopped; nothing is lost, `make run` goes on where this ended.", err=True)
+        typer.echo("Stopped. Nothing is lost: the next start goes on where this one ended.", err=True)
 
 
 async def _api(settings: Settings, dsn: str, listener: socket.socket) -> None:
     async with _pool_and_bus(settings, dsn, "fte-api") as (pool, bus):
-        app = create_app(_api_context(settings, pool, bus, web=True))
+        app = create_app(build_api_context(settings, pool, bus, web=True))
         async with serving(app, listener):
             log.info("api.started", port=listener.getsockname()[1])
             await _until_told_to_stop()
@@ -126,28 +121,6 @@ async def _pool_and_bus(settings: Settings, dsn: str, name: str) -> AsyncIterato
         await pool.close()
 
 
-def _api_context(settings: Settings, pool: Pool, bus: Bus, *, web: bool) -> ApiContext:
-    async def bus_answers() -> bool:
-        return (await bus.health()).ok
-
-    tokens = [t.get_secret_value() for t in (settings.twilio_auth_token, settings.twilio_auth_token_previous) if t]
-    return ApiContext(
-        pool=pool,
-        profile=load_profile(settings.dossier_dir),
-        clock=SystemClock(),
-        version=version("fte-customer-success"),
-        public_base_url=settings.public_base_url,
-        web_dir=settings.web_dir if web else None,
-        cors_origins=settings.cors_origins,
-        max_body_bytes=settings.max_body_bytes,
-        submit_rate_per_minute=settings.submit_rate_per_minute,
-        whatsapp_secrets=SignatureSecrets(tuple(tokens)) if settings.twilio_configured else None,
-        mailbox=settings.gmail_address,
-        push_subscription=settings.gmail_push_subscription,
-        bus_health=bus_answers,
-    )
-
-
 async def _fresh_local_key(pool: Pool) -> str:
     """A key for the person at this machine, good for a day; only its hash is stored, so each start makes its own."""
     tomorrow = datetime.now(UTC) + timedelta(days=1)
@@ -155,14 +128,14 @@ async def _fresh_local_key(pool: Pool) -> str:
         return (await create_key(conn, name=_LOCAL_KEY, scopes=["admin"], expires_at=tomorrow)).token
 
 
-def _greet(settings: Settings, port: int, key: str, *, articles: int) -> None:
-    base = f"http://{settings.host}:{port}"
+def _greet(settings: Settings, base: str, key: str, *, articles: int) -> None:
     mind = f"OpenAI ({settings.model_reply})" if settings.openai_api_key else "offline"
     lines = [
         "",
         "  The customer success employee is at work.",
         "",
         f"    Write as a customer    {base}/",
+        '      or from a terminal   .venv/bin/fte simulate mail "How do I ..."    (mail | whatsapp | web)',
         f"    Health                 {base}/health",
         f"    API description        {base}/openapi.json",
         f"    Metrics by channel     curl -H 'Authorization: Bearer {key}' {base}/metrics/channels",

@@ -17,7 +17,6 @@ from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.models import InboundEvent
 from core.vocabulary import Channel, InboundKind
-from crm.outbox import add_event
 
 # The topics are named here as text because crm knows nothing of the events room; tests/crm compare them.
 INBOUND_TOPIC: dict[Channel, str] = {
@@ -26,10 +25,17 @@ INBOUND_TOPIC: dict[Channel, str] = {
     "web_form": "fte.channels.webform.inbound",
 }
 
+# One statement, one round trip: the event, its outbox row and the relay's wake-up, or nothing of it.
 _INSERT = """
-insert into inbound_events (id, channel, kind, source_key, body, body_hash, raw, ticket_id)
-values (%(id)s, %(channel)s, %(kind)s, %(source_key)s, %(body)s, %(body_hash)s, %(raw)s, %(ticket_id)s)
-on conflict (channel, kind, source_key) do nothing
+with event as (
+    insert into inbound_events (id, channel, kind, source_key, body, body_hash, raw, ticket_id)
+    values (%(id)s, %(channel)s, %(kind)s, %(source_key)s, %(body)s, %(body_hash)s, %(raw)s, %(ticket_id)s)
+    on conflict (channel, kind, source_key) do nothing returning id
+), told as (
+    insert into outbox (event_id, topic, key, type, payload, trace)
+    select gen_random_uuid(), %(topic)s, %(key)s, %(kind)s || '.accepted', jsonb_build_object('inbound_event_id', id), %(trace)s from event
+)
+select pg_notify('fte_outbox', '') from event
 """
 _FIND = """
 select id, ticket_id, body_hash from inbound_events
@@ -70,25 +76,26 @@ async def accept_event(
     """Store an event and its outbox row. The same source_key again is the first event; with another body it is a Conflict."""
     event_id = new_id()
     body_hash = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-    values = {
+    values: dict[str, Any] = {
         "id": event_id,
         "channel": channel,
         "kind": kind,
         "source_key": source_key,
         "body": Jsonb(dict(body)),
         "body_hash": body_hash,
+        "raw": raw,
+        "ticket_id": ticket_id,
+        "topic": INBOUND_TOPIC[channel],
+        "key": key,
+        "trace": Jsonb(dict(trace or {})),
     }
-    inserted = await conn.execute(_INSERT, {**values, "raw": raw, "ticket_id": ticket_id})
-    if inserted.rowcount == 0:
-        row = await (await conn.execute(_FIND, values)).fetchone()
-        assert row is not None
-        if row[2] != body_hash:
-            raise Conflict("The same key was used before with different content", event_id=row[0])
-        return Accepted(row[0], row[1], duplicate=True)
-    await add_event(
-        conn, INBOUND_TOPIC[channel], key, f"{kind}.accepted", {"inbound_event_id": str(event_id)}, trace=trace
-    )
-    return Accepted(event_id, ticket_id, duplicate=False)
+    if (await conn.execute(_INSERT, values)).rowcount:
+        return Accepted(event_id, ticket_id, duplicate=False)
+    row = await (await conn.execute(_FIND, values)).fetchone()
+    assert row is not None
+    if row[2] != body_hash:
+        raise Conflict("The same key was used before with different content", event_id=row[0])
+    return Accepted(row[0], row[1], duplicate=True)
 
 
 async def load_event(conn: AsyncConnection, event_id: UUID) -> InboundEvent | None:

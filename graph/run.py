@@ -20,7 +20,7 @@ class NotWaiting(SupportError):
     """The turn does not wait for a person, so there is nothing to resume."""
 
 
-async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: HandOver | None = None) -> TurnResult:
+async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None) -> TurnResult:
     """Run a fresh turn to its end or to its interrupt, and finish it. `failure` sends it straight to a person.
 
     A turn whose worker died left no trace but its row, so running it again starts clean.
@@ -28,7 +28,7 @@ async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: H
     turn = TurnContext(deps, brief)
     entry: TurnState = {"turn_id": str(brief.turn_id)}
     if failure is not None:
-        entry["hand_over"] = failure
+        entry["hand_over"] = _as_hand_over(failure)
     state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
     stopped = _stopped_at_boundary(turn, state)
     if stopped is not None:
@@ -76,6 +76,16 @@ def _result_of(turn: TurnContext, state: dict[str, Any]) -> TurnResult:
     return TurnResult(
         outcome="answered", reason=label, reply=reply, sources=turn.work.sources, **_judgements(turn, state)
     )
+
+
+def _as_hand_over(escalation: Escalation) -> HandOver:
+    return {
+        "reason": escalation.reason,
+        "rule": escalation.rule,
+        "evidence": escalation.evidence,
+        "counterfactual": escalation.counterfactual,
+        "summary": escalation.summary,
+    }
 
 
 def _stopped_at_boundary(turn: TurnContext, state: dict[str, Any]) -> HandOver | None:

@@ -7,14 +7,13 @@ from uuid import UUID
 import structlog
 
 from core.errors import DatabaseUnavailable, HandOverFence, StaleTurn, TurnBusy
-from core.models import ReviewDecision, TurnBrief
+from core.models import Escalation, ReviewDecision, TurnBrief
 from crm.outbox import add_event
 from crm.pool import transaction
 from crm.turns import claim_resume, claim_turn, open_failure_turn, release_turn
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING
 from graph.run import resume_turn, run_turn
-from nodes.state import HandOver
 from workers.context import WorkerContext, bury, id_in
 
 log = structlog.get_logger()
@@ -82,7 +81,7 @@ class AgentWorker:
             await self._run(brief, failure=_failure("delivery.failed", error))
 
     async def _run(
-        self, brief: TurnBrief, *, decision: ReviewDecision | None = None, failure: HandOver | None = None
+        self, brief: TurnBrief, *, decision: ReviewDecision | None = None, failure: Escalation | None = None
     ) -> None:
         context = self._context
         try:
@@ -109,11 +108,11 @@ class AgentWorker:
         return {"lease_s": self._context.settings.turn_lease_s, "graph_version": self._context.graph_version}
 
 
-def _failure(rule: str, evidence: str) -> HandOver:
-    return {
-        "reason": "system_error",
-        "rule": rule,
-        "evidence": evidence[:500],
-        "counterfactual": "The assistant would have answered, had our side not failed.",
-        "summary": "A failure on our side; the customer is waiting.",
-    }
+def _failure(rule: str, evidence: str) -> Escalation:
+    return Escalation(
+        reason="system_error",
+        rule=rule,
+        evidence=evidence[:500],
+        counterfactual="The assistant would have answered, had our side not failed.",
+        summary="A failure on our side; the customer is waiting.",
+    )

@@ -279,3 +279,11 @@ create table audit_log (
     detail jsonb not null default '{}',
     at timestamptz not null default now()
 );
+
+-- The cursor of a mailbox: what Gmail's history was read up to. It only moves forward.
+create table mailboxes (
+    address text primary key,
+    history_id bigint not null,
+    watch_expires_at timestamptz,
+    updated_at timestamptz not null default now()
+);

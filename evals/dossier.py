@@ -1,0 +1,170 @@
+"""The dossier's own sample tickets through the whole graph: does each end as it should?
+
+Every case runs the real nodes, tools, agent loop and search; only the CRM is a dry run. A case passes when the outcome is
+the expected one and, for an answer, a right article is among its sources and a right phrase stands in the text; for a
+hand-over, the reason is the expected one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import sqrt
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import ConfigurationError
+from core.models import TurnResult
+from core.turn import Deps
+from core.vocabulary import CHANNELS, Category, Channel, Outcome, Priority
+from graph.dry_run import DryRunDesk, draft_brief, try_turn
+
+Half = Literal["tune", "held_back", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    id: str
+    channel: Channel
+    kind: str
+    split: str
+    name: str | None
+    subject: str | None
+    category: Category
+    priority: Priority
+    message: str
+    outcome: Outcome
+    reason: str | None
+    articles: tuple[str, ...]
+    must_say: tuple[str, ...]
+    must_not_say: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """`faults` says what is wrong; empty is a pass."""
+
+    case: Case
+    result: TurnResult
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    graded: tuple[Graded, ...]
+    groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> int:
+        return sum(1 for g in self.graded if not g.faults)
+
+    @property
+    def share(self) -> float:
+        return self.passed / len(self.graded) if self.graded else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat figures, comparable by a script."""
+        low, high = wilson(self.passed, len(self.graded))
+        flat: dict[str, Any] = {"cases": len(self.graded), "passed": self.passed, "share": round(self.share, 4)}
+        flat |= {"share_low": round(low, 4), "share_high": round(high, 4)}
+        for name, (passed, count) in sorted(self.groups.items()):
+            flat[f"{name}.passed"], flat[f"{name}.cases"] = passed, count
+        ordinary = [g for g in self.graded if g.case.outcome == "answered"]
+        wrongly = [g for g in ordinary if g.result.outcome == "handed_over"]
+        flat["false_escalation"] = round(len(wrongly) / len(ordinary), 4) if ordinary else 0.0
+        return flat
+
+
+def load_cases(folder: Path, half: Half = "all") -> list[Case]:
+    """`<channel>.jsonl` of the folder. Raises ConfigurationError that names the file and line."""
+    cases: list[Case] = []
+    for channel in CHANNELS:
+        path = folder / f"{channel}.jsonl"
+        if not path.is_file():
+            raise ConfigurationError(f"{path} is missing: the sample tickets of a channel are one JSON object a line")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if line.strip():
+                cases.append(_read_case(line, f"{path}:{number}"))
+    return [case for case in cases if half in ("all", case.split)]
+
+
+async def run_cases(deps: Deps, cases: Sequence[Case], *, on_done: Callable[[Graded], None] | None = None) -> Report:
+    graded: list[Graded] = []
+    for case in cases:
+        desk = DryRunDesk(deps.clock)
+        brief = draft_brief(
+            deps.clock,
+            case.message,
+            channel=case.channel,
+            subject=case.subject,
+            customer_name=case.name,
+            category=case.category,
+            priority=case.priority,
+        )
+        result = await try_turn(replace(deps, desk=desk), brief)
+        graded.append(Graded(case, result, tuple(_faults(case, result))))
+        if on_done is not None:
+            on_done(graded[-1])
+    return Report(tuple(graded), _groups(graded))
+
+
+def _faults(case: Case, result: TurnResult) -> Iterable[str]:
+    if result.outcome != case.outcome:
+        yield f"{result.outcome} ({result.reason}) instead of {case.outcome} ({case.reason})"
+        return
+    if case.outcome == "handed_over" and result.reason != case.reason:
+        yield f"handed over for {result.reason} instead of {case.reason}"
+    text = result.reply.text.lower() if result.reply else ""
+    if case.outcome == "answered":
+        slugs = {source.slug for source in result.sources}
+        if case.articles and not slugs & set(case.articles):
+            yield f"answered from {sorted(slugs)} instead of {list(case.articles)}"
+        if case.must_say and not any(phrase.lower() in text for phrase in case.must_say):
+            yield f"says none of {list(case.must_say)}"
+    for phrase in case.must_not_say:
+        if phrase.lower() in text:
+            yield f"says {phrase!r}"
+
+
+def _groups(graded: Sequence[Graded]) -> dict[str, tuple[int, int]]:
+    counts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for one in graded:
+        for group in (one.case.channel, one.case.kind, f"expected_{one.case.outcome}"):
+            counts[group][not one.faults] += 1
+    return {name: (count[True], count.total()) for name, count in counts.items()}
+
+
+def wilson(passed: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % confidence interval of a share (Wilson score)."""
+    if count == 0:
+        return 0.0, 1.0
+    share = passed / count
+    centre = share + z * z / (2 * count)
+    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (centre - spread) / (1 + z * z / count), (centre + spread) / (1 + z * z / count)
+
+
+def _read_case(line: str, place: str) -> Case:
+    try:
+        row = json.loads(line)
+        expected = row["expected"]
+        return Case(
+            id=row["id"],
+            channel=row["channel"],
+            kind=row["kind"],
+            split=row["split"],
+            name=(row.get("from") or {}).get("name"),
+            subject=row.get("subject"),
+            category=row.get("category") or "general",
+            priority=row.get("priority") or "medium",
+            message=row["message"],
+            outcome=expected["outcome"],
+            reason=expected.get("reason"),
+            articles=tuple(expected.get("articles") or ()),
+            must_say=tuple(expected.get("must_say") or ()),
+            must_not_say=tuple(expected.get("must_not_say") or ()),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{place}: not a sample ticket ({error!r})") from error
