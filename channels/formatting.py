@@ -65,7 +65,7 @@ class ChannelFormatter:
     def _email(
         self, units: Sequence[Unit], name: str | None, citations: Sequence[Mapping[str, str]], ticket_id: str | None
     ) -> str:
-        after = ["If anything is still unclear, please reply to this email."]
+        after = ["If anything is still unclear, please reply to this email."] if any(u.grounded for u in units) else []
         if sources := _source_lines(citations):
             after.append("Sources:\n" + "\n".join(sources))
         after.append(_closing("Kind regards,", self._profile.signature))

@@ -133,3 +133,12 @@ def test_a_markdown_link_becomes_words():
         "Open Settings (https://a.example/s) now."
         in write("email", grounded("Open [Settings](https://a.example/s) **now**.")).text
     )
+
+
+def test_a_persons_words_get_greeting_and_signature_and_nothing_else():
+    text = write(
+        "email", [ReplySentence("I looked at it.\n\nIt is fixed:\n- sync\n- export")], citations=[], first_reply=False
+    ).text
+    assert text == (
+        "Dear Sam Lee,\n\nI looked at it.\n\nIt is fixed:\n- sync\n- export\n\nKind regards,\nThe Acme Support Team"
+    )
