@@ -63,6 +63,20 @@ class TwilioWhatsApp:
             return []
         return [read_message(event.body, event.received_at)]
 
+    async def list_received(self, since: datetime) -> list[dict[str, str]]:
+        """Messages that Twilio has from customers, as bodies of inbound events: some may never have come by webhook."""
+        found = await self._api.list_received(to=whatsapp_address(self._config.sender), since=since)
+        return [
+            {
+                "MessageSid": str(m.sid),
+                "From": str(m.from_),
+                "To": str(m.to),
+                "Body": (m.body or "").replace("\x00", ""),
+                "NumMedia": str(m.num_media or "0"),
+            }
+            for m in found
+        ]
+
     async def send(self, outgoing: Outgoing) -> Receipt:
         try:
             async with asyncio.timeout(self._config.send_timeout_s):

@@ -49,13 +49,23 @@ class TwilioApi:
         return str(message.sid)
 
     async def list_sent(self, *, to: str, sender: str, since: datetime) -> list[MessageInstance]:
-        """What went to a recipient, oldest first. A queued message has no date_sent, so the filter is ours."""
+        """What went to a recipient, oldest first."""
+        return await self._list(since, _LISTED, to=to, from_=sender)
+
+    async def list_received(self, *, to: str, since: datetime) -> list[MessageInstance]:
+        """What customers wrote to our number, oldest first."""
+        return [m for m in await self._list(since, _LISTED * 10, to=to) if m.direction == "inbound"]
+
+    async def _list(self, since: datetime, limit: int, **wanted: str) -> list[MessageInstance]:
+        """A queued message has no date_sent, so the filter by time is ours."""
+        options: dict[str, Any] = dict(wanted)
         try:
-            found = await self._client.messages.list_async(to=to, from_=sender, limit=_LISTED)
+            found = await self._client.messages.list_async(limit=limit, **options)
         except TwilioException as error:
             raise _translate(error) from error
         recent = [m for m in found if m.date_created is not None and m.date_created >= since]
-        return sorted(recent, key=lambda m: m.date_created or since)
+        # Newest first as they come, so that a second's messages keep their order.
+        return sorted(recent[::-1], key=lambda m: m.date_created or since)
 
     async def close(self) -> None:
         await self._http.close()

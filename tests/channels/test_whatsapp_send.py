@@ -183,3 +183,15 @@ async def test_reading_gives_the_message_of_a_webhook_and_nothing_of_a_status(ri
     event = InboundEvent(uuid4(), "whatsapp", "message", "SM1", body, datetime.now(UTC))
     assert [m.text for m in await rig.adapter.read(event)] == ["Hi"]
     assert await rig.adapter.read(InboundEvent(uuid4(), "whatsapp", "status", "x", {}, datetime.now(UTC))) == []
+
+
+async def test_a_message_whose_webhook_never_came_can_be_asked_for(rig):
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    for n in range(3):
+        await rig.fake.customer_writes("+15551234567", f"lost {n}")
+    await rig.send("not inbound")
+    missed = await rig.adapter.list_received(long_ago)
+    assert [body["Body"] for body in missed] == ["lost 0", "lost 1", "lost 2"]
+    event = InboundEvent(uuid4(), "whatsapp", "message", missed[0]["MessageSid"], missed[0], datetime.now(UTC))
+    assert (await rig.adapter.read(event))[0].sender.value == "+15551234567"
+    assert await rig.adapter.list_received(datetime(2999, 1, 1, tzinfo=UTC)) == []
