@@ -41,6 +41,7 @@ async def demo_providers(settings: Settings, api_url: str) -> AsyncIterator[Sett
         gmail = await stack.enter_async_context(_gmail(settings, api_url, overrides))
         twilio = await stack.enter_async_context(_twilio(settings, api_url, overrides))
         note = settings.data_dir / _ADDRESSES
+        note.parent.mkdir(parents=True, exist_ok=True)  # with a database elsewhere nobody has made it
         note.write_text(json.dumps({"api": api_url, "gmail": gmail, "twilio": twilio}))
         try:
             yield settings.model_copy(update=overrides)

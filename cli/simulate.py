@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +36,7 @@ def mail(
     as_json: Json = False,
 ) -> None:
     """Send a mail to the demo's Gmail and show the reply."""
-    _show(asyncio.run(_mail(_demo(data_dir), sender, name, subject, text, wait_s)), as_json)
+    _show(_answer(_mail(_demo(data_dir), sender, name, subject, text, wait_s)), as_json)
 
 
 @app.command()
@@ -49,7 +49,7 @@ def whatsapp(
     as_json: Json = False,
 ) -> None:
     """Send a WhatsApp message through the demo's Twilio and show the reply."""
-    _show(asyncio.run(_whatsapp(_demo(data_dir), sender, name, text, wait_s)), as_json)
+    _show(_answer(_whatsapp(_demo(data_dir), sender, name, text, wait_s)), as_json)
 
 
 @app.command()
@@ -63,7 +63,17 @@ def web(
     as_json: Json = False,
 ) -> None:
     """Submit the web form and show what the ticket page says."""
-    _show(asyncio.run(_web(_demo(data_dir), sender, name, subject, text, wait_s)), as_json)
+    _show(_answer(_web(_demo(data_dir), sender, name, subject, text, wait_s)), as_json)
+
+
+def _answer(writing: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return asyncio.run(writing)
+    except httpx.TransportError as error:
+        raise ConfigurationError(
+            "Nothing answers at the addresses that `fte up` left: it is still starting, or it was killed. "
+            "Wait for it or start it, then try again"
+        ) from error
 
 
 def _demo(data_dir: Path | None) -> DemoProviders:
@@ -123,7 +133,10 @@ async def _web(demo: DemoProviders, sender: str, name: str, subject: str, text: 
         ticket_id = response.json()["ticket_id"]
 
         async def answered() -> dict[str, Any] | None:
-            ticket = (await client.get(f"/support/ticket/{ticket_id}")).json()
+            looked = await client.get(f"/support/ticket/{ticket_id}")
+            if looked.is_error:
+                return None
+            ticket = looked.json()
             replies = [message for message in ticket["messages"] if message["author"] != "customer"]
             if not replies and ticket["status"] != "resolved":
                 return None
