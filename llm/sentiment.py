@@ -51,7 +51,11 @@ _STRONG = (
     r"f+u+c*k+\w*|motherf\w+|bullshit\w*|shit|shitty|crap|crappy|goddamn|piss(?:ed)?(?: off)?|wtf|ffs|stfu|bollocks"
 )
 _FEELING = r"furious|livid|enraged|outraged|seething|fuming|disgusted|appalled|infuriated|angry|mad at|fed up|beyond frustrated"
+_DENIED = _words(
+    rf"(?:not|n't|no longer|never|isn't|aren't)(?: \w+){{0,2}} (?:{_FEELING}|upset|annoyed|complaining)|no hard feelings|no complaints?"
+)
 _RULES = (
+    _Rule("denied anger", _DENIED, floor=0.42),
     _Rule("insult", _words(_INSULT), ceiling=0.1),
     _Rule("profanity", _words(_STRONG), ceiling=0.15),
     _Rule(
@@ -116,6 +120,7 @@ _ACRONYMS = frozenset(
     }
 )
 _SHOUT_WORDS = 3
+SHOUTING = 0.1
 
 
 class SentimentScorer:
@@ -155,10 +160,10 @@ def apply_rules(text: str, score: float) -> Rating:
         match = rule.pattern.search(text)
         if not match or _excused(rule, text, match) or (rule.name == "profanity" and praised):
             continue
-        score = min(score, rule.ceiling)
+        score = max(rule.floor, min(score, rule.ceiling))
         cues.append(f"{rule.name}: {match.group()}")
     if shouted := _shouting(text):
-        score = score - 0.15 if score < 0.5 else min(1.0, score + 0.05)
+        score = score - SHOUTING if score < 0.5 else min(1.0, score + 0.05)
         cues.append(f"shouting: {shouted}")
     if not cues and score < 0.3:
         cues.append("tone")
