@@ -51,6 +51,9 @@ _STRONG = (
     r"f+u+c*k+\w*|motherf\w+|bullshit\w*|shit|shitty|crap|crappy|goddamn|piss(?:ed)?(?: off)?|wtf|ffs|stfu|bollocks"
 )
 _FEELING = r"furious|livid|enraged|outraged|seething|fuming|disgusted|appalled|infuriated|angry|mad at|fed up|beyond frustrated"
+# "I have a customer who is furious" tells of somebody else.
+_OTHERS = r"(?:customers?|clients?|buyers?|guests?|suppliers?|colleagues?|boss|partner|who|they|he|she)"
+_BETWEEN = rf"(?:(?!\b{_OTHERS}\b)[^.!?\n]){{0,30}}"
 _DENIED = _words(
     rf"(?:not|n't|no longer|never|isn't|aren't)(?: \w+){{0,2}} (?:{_FEELING}|upset|annoyed|complaining)|no hard feelings|no complaints?"
 )
@@ -58,9 +61,7 @@ _RULES = (
     _Rule("denied anger", _DENIED, floor=0.42),
     _Rule("insult", _words(_INSULT), ceiling=0.1),
     _Rule("profanity", _words(_STRONG), ceiling=0.15),
-    _Rule(
-        "anger", _words(rf"(?:i|we|me|i'm|we're|im|am|are|feel|feeling)\b[^.!?\n]{{0,30}}\b(?:{_FEELING})"), ceiling=0.2
-    ),
+    _Rule("anger", _words(rf"(?:i|we|me|i'm|we're|im|feeling)\b{_BETWEEN}\b(?:{_FEELING})"), ceiling=0.2),
     _Rule(
         "outrage",
         _words(

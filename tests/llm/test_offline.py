@@ -84,6 +84,8 @@ async def test_anger_is_rated_below_the_line_with_a_cue(text: str) -> None:
         "I'm a bit frustrated, the import stops at 40 percent every time.",
         "I want to cancel my subscription.",
         "A customer of mine is very angry about a late parcel, how do I look up the shipment?",
+        "My customers are furious about late parcels, which report shows me the delays?",
+        "I have a customer who is livid, can I see when her order was shipped?",
         "I am not angry, I would just like to understand what happened.",
         "Can I mark items as damaged or lost?",
         "My API KEY for the REST API returns HTTP 401",
