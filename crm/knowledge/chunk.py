@@ -14,7 +14,7 @@ from crm.knowledge.structure import Block
 MAX_TOKENS = 200
 _WORD = re.compile(r"\w+|[^\w\s]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])|\n")
-_HEADING_SEPARATOR = " > "
+HEADING_SEPARATOR = " > "
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _sections(page: Page) -> Iterator[tuple[str, list[Block]]]:
             yield heading, section
         section = []
         path = {level: name for level, name in path.items() if level < block.level} | {block.level: block.text}
-        heading = _HEADING_SEPARATOR.join(path[level] for level in sorted(path))
+        heading = HEADING_SEPARATOR.join(path[level] for level in sorted(path))
     if section:
         yield heading, section
 

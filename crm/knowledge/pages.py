@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Page:
     product: str | None = None
     version: str | None = None
     updated_on: date | None = None
+    questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_folder(folder: Path, *, url_base: str | None = None) -> list[Page]:
@@ -122,7 +123,23 @@ def _page(
         product=_text(meta, "product"),
         version=_text(meta, "version"),
         updated_on=_date(meta.get("updated") or meta.get("updated_on"), file),
+        questions=_questions(meta.get("questions"), blocks, file),
     )
+
+
+def _questions(value: object, blocks: list[Block], file: Path) -> dict[str, tuple[str, ...]]:
+    """`questions` of the front matter: for a heading of the page, how customers ask for what stands under it."""
+    if value is None:
+        return {}
+    headings = {block.text for block in blocks if block.level} | {""}
+    if not isinstance(value, dict) or not all(isinstance(asked, list) for asked in value.values()):
+        raise UnreadablePage(f"{file}: `questions` must map a heading to a list of questions")
+    if unknown := sorted(set(value) - headings):
+        raise UnreadablePage(f"{file}: `questions` names {unknown[0]!r}, which is no heading of the page")
+    return {
+        heading: tuple(dict.fromkeys(str(q).strip() for q in asked if str(q).strip()))
+        for heading, asked in value.items()
+    }
 
 
 def _text(meta: dict[str, Any], key: str) -> str | None:

@@ -48,6 +48,14 @@ WITH corpus AS MATERIALIZED (
     UNION ALL
     (SELECT id FROM knowledge_chunks WHERE retired_at IS NULL AND NOT (SELECT exact FROM gate)
      ORDER BY heading_embedding <=> %(vector)s::vector LIMIT 20)
+), asked AS (
+    SELECT article_id, heading, max(cosine) AS cosine FROM (
+        (SELECT article_id, heading, 1 - (embedding <=> %(vector)s::vector) AS cosine FROM knowledge_phrasings
+         WHERE (SELECT exact FROM gate) ORDER BY (embedding <=> %(vector)s::vector) + 0 LIMIT 60)
+        UNION ALL
+        (SELECT article_id, heading, 1 - (embedding <=> %(vector)s::vector) FROM knowledge_phrasings
+         WHERE NOT (SELECT exact FROM gate) ORDER BY embedding <=> %(vector)s::vector LIMIT 60)
+    ) nearest GROUP BY article_id, heading
 ), worded AS (
     SELECT c.id
     FROM (SELECT * FROM word WHERE postings <= 4000) w
@@ -57,12 +65,15 @@ WITH corpus AS MATERIALIZED (
     ORDER BY sum(ln(1 + corpus.chunk_count::float / w.chunk_count)) DESC LIMIT 40
 ), candidate AS (
     SELECT id FROM near UNION SELECT id FROM named UNION SELECT id FROM worded
+    UNION SELECT c.id FROM asked JOIN knowledge_chunks c USING (article_id, heading) WHERE c.retired_at IS NULL
 ), shown AS (
     SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version AS article_version,
         a.updated_on, c.hash, c.lexeme_count AS length, vector_send(c.embedding) AS vector,
         1 - (c.embedding <=> %(vector)s::vector) AS cosine,
-        1 - (c.heading_embedding <=> %(vector)s::vector) AS heading_cosine, found.counts, found.named
+        1 - (c.heading_embedding <=> %(vector)s::vector) AS heading_cosine, asked.cosine AS asked_cosine,
+        found.counts, found.named
     FROM candidate JOIN knowledge_chunks c USING (id) JOIN knowledge_articles a ON a.id = c.article_id
+    LEFT JOIN asked ON asked.article_id = c.article_id AND asked.heading = c.heading
     CROSS JOIN LATERAL (
         SELECT coalesce(jsonb_object_agg(lexeme, cardinality(positions)), '{}') AS counts,
             coalesce(array_agg(lexeme) FILTER (WHERE 'A' = ANY(weights)), '{}') AS named

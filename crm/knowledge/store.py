@@ -175,6 +175,31 @@ async def place_chunks(conn: Connection, article_id: UUID, chunks: Sequence[Chun
     await conn.execute(PLACE_CHUNKS, (*places, article_id))
 
 
+FORGET_PHRASINGS = "DELETE FROM knowledge_phrasings WHERE article_id = ANY(%s)"
+ADD_PHRASING = """
+INSERT INTO knowledge_phrasings (article_id, heading, text, embedding, model_id) VALUES (%s, %s, %s, %s::vector, %s)
+"""
+
+
+async def forget_phrasings(conn: Connection, article_ids: Sequence[UUID]) -> None:
+    await conn.execute(FORGET_PHRASINGS, (list(article_ids),))
+
+
+async def replace_phrasings(
+    conn: Connection,
+    article_id: UUID,
+    phrasings: Sequence[tuple[str, str]],
+    vectors: Mapping[str, str],
+    *,
+    model_id: str,
+) -> None:
+    """`phrasings`: heading path and question; `vectors` by question. Nothing refers to them, so they are simply replaced."""
+    await forget_phrasings(conn, [article_id])
+    rows = [(article_id, heading, text, vectors[text], model_id) for heading, text in phrasings]
+    async with conn.cursor() as cursor:
+        await cursor.executemany(ADD_PHRASING, rows)
+
+
 FORGET_LEXEMES = """
 WITH gone AS (
     SELECT lexeme, count(*) AS chunk_count

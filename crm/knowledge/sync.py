@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.ports import Embedder
 from crm.knowledge import store
-from crm.knowledge.chunk import Chunk, cut_page
+from crm.knowledge.chunk import HEADING_SEPARATOR, Chunk, cut_page
 from crm.knowledge.pages import Page, UnreadablePage, read_folder
 from crm.pool import Connection, Pool, transaction
 
@@ -65,7 +65,8 @@ async def sync_folder(
             slug: [chunk for chunk in chunks if (slug, chunk.hash) not in live]
             for slug, (_, chunks) in plan.changed.items()
         }
-        vectors = await _embed(embedder, [chunk for chunks in new.values() for chunk in chunks])
+        asked = [text for page, chunks in plan.changed.values() for _, text in _phrasings(page, chunks)]
+        vectors = await _embed(embedder, [chunk for chunks in new.values() for chunk in chunks], asked)
         async with transaction(pool) as conn:
             return await _apply(conn, plan, new, vectors, source=source, model_id=embedder.model_id)
 
@@ -96,10 +97,16 @@ def _compare(pages: Sequence[Page], articles: Sequence[store.StoredArticle], *, 
     return _Plan(changed, known, gone, unchanged=len(pages) - len(changed))
 
 
-async def _embed(embedder: Embedder, chunks: Sequence[Chunk]) -> dict[str, str]:
-    """Vectors of the chunks by hash and of their headings by text, as PostgreSQL reads them."""
+def _phrasings(page: Page, chunks: Sequence[Chunk]) -> list[tuple[str, str]]:
+    """Heading path and question, for the sections that have text of their own."""
+    paths = {chunk.heading.rsplit(HEADING_SEPARATOR, 1)[-1]: chunk.heading for chunk in chunks}
+    return [(paths[heading], text) for heading, asked in page.questions.items() if heading in paths for text in asked]
+
+
+async def _embed(embedder: Embedder, chunks: Sequence[Chunk], questions: Sequence[str]) -> dict[str, str]:
+    """Vectors of the chunks by hash, of their headings and of the questions by text, as PostgreSQL reads them."""
     texts = {chunk.hash: chunk.embedded_text for chunk in chunks}
-    texts |= {chunk.named: chunk.named for chunk in chunks if chunk.named}
+    texts |= {chunk.named: chunk.named for chunk in chunks if chunk.named} | {text: text for text in questions}
     vectors = await embedder.embed(list(texts.values()))
     return {key: store.to_vector(vector) for key, vector in zip(texts, vectors, strict=True)}
 
@@ -117,11 +124,13 @@ async def _apply(
     summary = f"{source}: {plan.added} added, {updated} updated, {len(plan.gone)} removed"
     version = await store.begin_version(conn, summary)
     retired = await store.remove_articles(conn, [article.id for article in plan.gone])
+    await store.forget_phrasings(conn, [article.id for article in plan.gone])
     for slug, (page, chunks) in plan.changed.items():
         article_id = await store.save_article(conn, page, source=source, model_id=model_id)
         retired += await store.retire_chunks(conn, article_id, keep=[chunk.hash for chunk in chunks], model_id=model_id)
         await store.place_chunks(conn, article_id, chunks)
         await store.add_chunks(conn, article_id, new[slug], vectors, version=version, model_id=model_id)
+        await store.replace_phrasings(conn, article_id, _phrasings(page, chunks), vectors, model_id=model_id)
     await store.close_version(conn, version, retired)
     made = sum(map(len, new.values()))
     return SyncReport(plan.added, updated, plan.unchanged, len(plan.gone), made, version)

@@ -53,6 +53,17 @@ CREATE INDEX knowledge_chunks_embedding ON knowledge_chunks
 CREATE INDEX knowledge_chunks_heading_embedding ON knowledge_chunks
     USING hnsw (heading_embedding vector_cosine_ops) WHERE retired_at IS NULL;
 
+-- How customers ask for what a section answers, in their words (front matter `questions`): another way to be found.
+CREATE TABLE knowledge_phrasings (
+    article_id uuid NOT NULL REFERENCES knowledge_articles,
+    heading    text NOT NULL,
+    text       text NOT NULL,
+    embedding  vector(384) NOT NULL,
+    model_id   text NOT NULL,
+    PRIMARY KEY (article_id, heading, text)
+);
+CREATE INDEX knowledge_phrasings_embedding ON knowledge_phrasings USING hnsw (embedding vector_cosine_ops);
+
 -- In how many live chunks a lexeme occurs.
 CREATE TABLE knowledge_lexemes (
     lexeme      text PRIMARY KEY,
