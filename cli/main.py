@@ -9,9 +9,9 @@ import typer
 
 os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 
-from cli import ask, dlq, doctor, evals, kb, keys, ledger, reviews, simulate, up  # noqa: E402 - tracing is off before the SDK is imported
-from cli.migrate import migrate_command  # noqa: E402
-from core.errors import SupportError  # noqa: E402
+from cli import ask, dlq, doctor, evals, kb, keys, ledger, reviews, simulate, up
+from cli.migrate import migrate_command
+from core.errors import SupportError
 
 app = typer.Typer(
     name="fte",

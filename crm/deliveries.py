@@ -45,14 +45,14 @@ where id = %(id)s and status = 'sending'
 """
 _FAILED = "update deliveries set status = 'failed', lease_until = null, last_error = %(error)s where id = %(id)s and status <> 'failed'"
 _PROGRESS = "update deliveries set progress = progress || %(progress)s where id = %(id)s"
+# A failure is final unless the customer is known to have got the message: it stands between sent and delivered.
 _STATUS = """
 update deliveries set status = %(status)s,
        delivered_at = case when %(status)s in ('delivered', 'read') then coalesce(delivered_at, now()) else delivered_at end,
        last_error = coalesce(%(error)s, last_error)
 where (id = %(id)s or provider_message_id = %(provider_id)s)
-  and case when %(status)s = 'failed' then status not in ('delivered', 'read', 'failed')
-      else array_position(array['queued','sending','sent','delivered','read'], status)
-           < array_position(array['queued','sending','sent','delivered','read'], %(status)s) end
+  and array_position(array['queued','sending','sent','failed','delivered','read'], status)
+      < array_position(array['queued','sending','sent','failed','delivered','read'], %(status)s)
 returning id
 """
 

@@ -11,10 +11,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from email.headerregistry import Address
+from email.message import EmailMessage
 from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
 
+from channels.email.parse import Mailbox, parse_mail
 from core.errors import ConfigurationError
 from core.models import TurnResult
 from core.turn import Deps
@@ -31,6 +34,7 @@ class Case:
     kind: str
     split: str
     name: str | None
+    sender: str | None
     subject: str | None
     category: Category
     priority: Priority
@@ -93,26 +97,49 @@ def load_cases(folder: Path, half: Half = "all") -> list[Case]:
 async def run_cases(deps: Deps, cases: Sequence[Case], *, on_done: Callable[[Graded], None] | None = None) -> Report:
     graded: list[Graded] = []
     for case in cases:
-        desk = DryRunDesk(deps.clock)
-        brief = draft_brief(
-            deps.clock,
-            case.message,
-            channel=case.channel,
-            subject=case.subject,
-            customer_name=case.name,
-            category=case.category,
-            priority=case.priority,
-        )
-        result = await try_turn(replace(deps, desk=desk), brief)
+        result = await _end_of(deps, case)
         graded.append(Graded(case, result, tuple(_faults(case, result))))
         if on_done is not None:
             on_done(graded[-1])
     return Report(tuple(graded), _groups(graded))
 
 
+async def _end_of(deps: Deps, case: Case) -> TurnResult:
+    """What becomes of a ticket. A mail is parsed as a mail first: quotes go, and an automatic one never reaches the graph."""
+    text, subject = case.message, case.subject
+    if case.channel == "email":
+        parsed = parse_mail(
+            _as_mail(case, deps.profile.support_email), Mailbox(deps.profile.support_email), provider_message_id=case.id
+        )
+        if parsed.automatic:
+            return TurnResult(outcome="silent", reason="auto_reply", state={"rule": parsed.automatic})
+        text, subject = parsed.text, parsed.subject
+    brief = draft_brief(
+        deps.clock,
+        text,
+        channel=case.channel,
+        subject=subject,
+        customer_name=case.name,
+        category=case.category,
+        priority=case.priority,
+    )
+    return await try_turn(replace(deps, desk=DryRunDesk(deps.clock)), brief)
+
+
+def _as_mail(case: Case, our_address: str) -> bytes:
+    mail = EmailMessage()
+    mail["From"] = Address(case.name or "", addr_spec=case.sender or "customer@example.org")
+    mail["To"] = our_address
+    mail["Subject"] = case.subject or ""
+    mail["Message-ID"] = f"<{case.id}@example.org>"
+    mail.set_content(case.message)
+    return mail.as_bytes()
+
+
 def _faults(case: Case, result: TurnResult) -> Iterable[str]:
     if result.outcome != case.outcome:
-        yield f"{result.outcome} ({result.reason}) instead of {case.outcome} ({case.reason})"
+        rule = f", rule {result.escalation.rule}: {result.escalation.evidence!r}" if result.escalation else ""
+        yield f"{result.outcome} ({result.reason}{rule}) instead of {case.outcome} ({case.reason})"
         return
     if case.outcome == "handed_over" and result.reason != case.reason:
         yield f"handed over for {result.reason} instead of {case.reason}"
@@ -156,6 +183,7 @@ def _read_case(line: str, place: str) -> Case:
             kind=row["kind"],
             split=row["split"],
             name=(row.get("from") or {}).get("name"),
+            sender=(row.get("from") or {}).get("email"),
             subject=row.get("subject"),
             category=row.get("category") or "general",
             priority=row.get("priority") or "medium",

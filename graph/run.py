@@ -132,7 +132,7 @@ def _decided(turn: TurnContext, state: dict[str, Any], decision: ReviewDecision)
     elif decision.decision in ("edit", "respond"):
         reply = turn.deps.formatter.format(
             turn.brief.channel,
-            [ReplySentence(line) for line in (decision.text or "").splitlines() if line.strip()],
+            [ReplySentence(decision.text or "")],
             customer_name=turn.brief.customer_name,
             subject=turn.brief.subject,
             ticket_id=turn.brief.ticket_id,

@@ -1,4 +1,7 @@
-"""Replies without a language model: sentences taken from the passages, chosen by meaning, kept in reading order."""
+"""Replies without a language model: the section that answers, in its own words, cut to what the channel can carry.
+
+Email and the web form have room for the whole section; WhatsApp gets the sentences nearest to the question.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,42 @@ from core.ports import Embedder
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(`])")
 _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
-_ASKS_HOW = re.compile(
-    r"\b(how|where|steps?|set ?up|way to|can i|can we|could i|need to|want to|trying to|help me)\b", re.IGNORECASE
-)
-_BUDGET_CHARS = {"whatsapp": 230, "web_form": 900, "email": 1200}
-_CLOSE_TO_BEST = 0.72
-_PASSAGE_WEIGHT = 0.5
-_MAX_STEPS = 9
+_CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
+# Characters: what fits beside greeting and signature within the channel's own limit.
+_BUDGET = {"whatsapp": 230, "web_form": 1100, "email": 1500}
+_WHOLE_SECTIONS = ("email", "web_form")
+# A second section joins when it fits nearly as well as the first.
+_NEARLY = 0.9
+_UNIT_WEIGHT = 0.5
+_CODE_BONUS = 0.4
+_MAX_PASSAGES = 10
 _EMPATHY_BELOW = 0.45
 _EMPATHY = "I am sorry for the trouble this is causing you."
+
+Search = tuple[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A sentence, or a step that belongs to the list `block` of its passage."""
+    """A sentence or a step of a passage, in reading order; `block` numbers the list that a step belongs to."""
 
-    passage: str
     position: int
     text: str
     block: int | None
-    context: str
+    fit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A passage with its sentences and how well it fits the question."""
+
+    id: str
+    units: tuple[_Unit, ...]
+    fit: float
+
+    @property
+    def best(self) -> _Unit:
+        return max(self.units, key=lambda u: u.fit)
 
 
 class Composer:
@@ -38,86 +57,117 @@ class Composer:
         self._embedder = embedder
 
     async def compose(
-        self, message: str, searches: Sequence[tuple[str, list[dict[str, Any]]]], channel: str, *, sentiment: float
+        self, message: str, searches: Sequence[Search], channel: str, *, sentiment: float
     ) -> list[dict[str, Any]]:
         """The sentences of a reply with the passages that support them; empty when no search found anything."""
-        answered = [(query, passages) for query, passages in searches if passages]
-        if len(answered) > 1:
-            # The first search was the whole message; the ones after it are its single questions.
-            answered = answered[1:]
-        budget = _BUDGET_CHARS.get(channel, 900) // max(len(answered), 1)
-        chosen: list[_Unit] = []
+        answered = _by_question([(query, passages) for query, passages in searches if passages])
+        chosen: dict[str, str] = {}
         for query, passages in answered:
-            chosen += [u for u in await self._answer(query, passages, budget) if u.text not in {c.text for c in chosen}]
-        if not chosen:
-            return []
-        reply: list[dict[str, Any]] = [{"text": u.text, "passages": [u.passage]} for u in chosen]
-        return [{"text": _EMPATHY, "passages": []}, *reply] if sentiment < _EMPATHY_BELOW else reply
+            sections = await self._judge(query, passages)
+            budget = _BUDGET.get(channel, 900) // len(answered)
+            for section, unit in _choose(sections, budget, whole=channel in _WHOLE_SECTIONS):
+                chosen.setdefault(unit.text, section.id)
+        reply: list[dict[str, Any]] = [{"text": text, "passages": [passage]} for text, passage in chosen.items()]
+        return [{"text": _EMPATHY, "passages": []}, *reply] if reply and sentiment < _EMPATHY_BELOW else reply
 
-    async def _answer(self, query: str, passages: list[dict[str, Any]], budget: int) -> list[_Unit]:
-        """The best unit decides the passage; its neighbours fill the budget in reading order."""
-        units = [unit for passage in passages[:3] for unit in _units(passage)]
-        if not units:
-            return []
-        scores = await self._score(query, units, {p["id"]: p["score"] for p in passages})
-        best = max(range(len(units)), key=scores.__getitem__)
-        passage = units[best].passage
-        own = [i for i in range(len(units)) if units[i].passage == passage]
-        steps = self._steps(query, units, own, scores)
-        if steps:
-            return _fit([units[i] for i in steps], budget, keep_order=True)
-        close = [i for i in own if scores[i] >= _CLOSE_TO_BEST * scores[best]]
-        ranked = sorted(close, key=lambda i: -scores[i])
-        kept = _fit([units[i] for i in ranked], budget, keep_order=False)
-        return sorted(kept, key=lambda u: u.position)
-
-    def _steps(self, query: str, units: list[_Unit], own: list[int], scores: list[float]) -> list[int]:
-        """A list is kept whole, with the sentence that leads to it, when the question asks how or its best sentence is a step."""
-        blocks = {units[i].block for i in own if units[i].block is not None}
-        if not blocks:
-            return []
-        best = max(own, key=scores.__getitem__)
-        if units[best].block is None and not _ASKS_HOW.search(query):
-            return []
-        block = units[best].block if units[best].block is not None else min(b for b in blocks if b is not None)
-        members = [i for i in own if units[i].block == block][:_MAX_STEPS]
-        before = [i for i in own if units[i].position < units[members[0]].position and units[i].block is None]
-        lead = before[-1:] if best not in before else sorted({best, before[-1]})
-        return [*lead, *members]
-
-    async def _score(self, query: str, units: list[_Unit], passage_scores: dict[str, float]) -> list[float]:
-        vectors = await self._embedder.embed([query, *(f"{u.context}: {u.text}" for u in units)])
-        asked = vectors[0]
-        return [
-            sum(a * b for a, b in zip(asked, vector, strict=True)) + _PASSAGE_WEIGHT * passage_scores[unit.passage]
-            for unit, vector in zip(units, vectors[1:], strict=True)
-        ]
+    async def _judge(self, query: str, passages: list[dict[str, Any]]) -> list[_Section]:
+        """Sections, the best first: the search's own score, the nearest sentence, and the codes that the question names."""
+        split = [(p, _units(p)) for p in passages[:_MAX_PASSAGES]]
+        texts = [f"{p['title']} {p['heading']}: {u.text}" for p, units in split for u in units]
+        asked, *vectors = await self._embedder.embed([query, *texts])
+        cosines = iter(sum(a * b for a, b in zip(asked, v, strict=True)) for v in vectors)
+        codes = set(_CODE.findall(query.upper()))
+        sections = []
+        for passage, units in split:
+            judged = tuple(_Unit(u.position, u.text, u.block, next(cosines) + _code_fit(u.text, codes)) for u in units)
+            if judged:
+                fit = passage["score"] + _UNIT_WEIGHT * max(u.fit for u in judged)
+                sections.append(_Section(passage["id"], judged, fit))
+        return sorted(sections, key=lambda s: -s.fit)
 
 
-def _units(passage: dict[str, Any]) -> list[_Unit]:
-    units: list[_Unit] = []
-    block, in_list = -1, False
-    context = " ".join(filter(None, (passage["title"], passage["heading"])))
-    for line in passage["text"].splitlines():
-        step = _STEP.match(line) is not None
-        if step and not in_list:
-            block += 1
-        in_list = step
-        for sentence in [line] if step else _SENTENCE.split(line):
-            if sentence.strip():
-                units.append(_Unit(passage["id"], len(units), sentence.strip(), block if step else None, context))
-    return units
+def _by_question(searches: list[Search]) -> list[Search]:
+    """The single questions of a message, each judged together with the whole message, which knows the context."""
+    if len(searches) < 2:
+        return searches
+    (_, whole), *single = searches
+    context = {p["id"]: p["score"] for p in whole}
+    least = min(context.values()) * 0.8
+    return [
+        (
+            query,
+            sorted(
+                ({**p, "score": (p["score"] + context.get(p["id"], least)) / 2} for p in passages),
+                key=lambda p: -p["score"],
+            ),
+        )
+        for query, passages in single
+    ]
 
 
-def _fit(units: list[_Unit], budget: int, *, keep_order: bool) -> list[_Unit]:
-    """Whole sentences within the budget, at least one."""
+def _code_fit(text: str, codes: set[str]) -> float:
+    """A sentence about the error code that was asked for is the answer; one about another code is not."""
+    named = set(_CODE.findall(text.upper()))
+    if not codes or not named:
+        return 0.0
+    return _CODE_BONUS if named & codes else -_CODE_BONUS
+
+
+def _choose(sections: Sequence[_Section], budget: int, *, whole: bool) -> list[tuple[_Section, _Unit]]:
+    if not sections:
+        return []
+    first = sections[0]
+    if not whole:
+        return [(first, unit) for unit in _nearest(first, budget)]
+    chosen = [(first, unit) for unit in _nearest(first, budget)]
+    left = budget - sum(len(unit.text) for _, unit in chosen)
+    for section in sections[1:3]:
+        if section.fit >= _NEARLY * first.fit and left > 150:
+            more = _nearest(section, left)
+            chosen += [(section, unit) for unit in more]
+            left -= sum(len(unit.text) for unit in more)
+    return chosen
+
+
+def _nearest(section: _Section, budget: int) -> list[_Unit]:
+    """All sentences where they fit, else the nearest ones, in reading order. A list is cut at its end, never inside."""
+    if sum(len(u.text) for u in section.units) <= budget:
+        return list(section.units)
+    best = section.best
+    if best.block is not None:
+        return _fitting(_with_lead(section, best.block), budget)
+    kept = _fitting(sorted(section.units, key=lambda u: -u.fit), budget, skip=True)
+    return sorted(kept, key=lambda u: u.position)
+
+
+def _with_lead(section: _Section, block: int) -> list[_Unit]:
+    members = [u for u in section.units if u.block == block]
+    before = [u for u in section.units if u.block is None and u.position < members[0].position]
+    return [*before[-1:], *members]
+
+
+def _fitting(units: Sequence[_Unit], budget: int, *, skip: bool = False) -> list[_Unit]:
+    """Units within the budget, at least one; `skip` goes on to shorter ones after one that does not fit."""
     kept: list[_Unit] = []
     used = 0
     for unit in units:
         if kept and used + len(unit.text) > budget:
-            if keep_order:
+            if not skip:
                 break
             continue
         kept.append(unit)
         used += len(unit.text)
     return kept
+
+
+def _units(passage: dict[str, Any]) -> list[_Unit]:
+    units: list[_Unit] = []
+    block, in_list = -1, False
+    for line in passage["text"].splitlines():
+        step = _STEP.match(line) is not None
+        block += step and not in_list
+        in_list = step
+        for sentence in [line] if step else _SENTENCE.split(line):
+            if sentence.strip():
+                units.append(_Unit(len(units), sentence.strip(), block if step else None))
+    return units

@@ -11,6 +11,7 @@ from core.models import Classification, Label, Rating
 from core.ports import Embedder
 from llm.classifier import Classifier
 from llm.kernel import Matrix
+from llm.language import detect_language
 from llm.rewriting import rewrite
 from llm.sentiment import SentimentScorer
 
@@ -27,6 +28,10 @@ class OfflineMind:
     @property
     def name(self) -> str:
         return "offline"
+
+    def speaks(self, text: str) -> bool:
+        """English only: the documents and the sentences taken from them are."""
+        return detect_language(text) in (None, "en")
 
     async def warm_up(self, labels: Sequence[Label]) -> None:
         """Fit everything now, so that the first customer does not wait for it."""

@@ -7,11 +7,13 @@ from typing import TypedDict
 from langgraph.runtime import Runtime
 
 from core.turn import TurnContext
-from nodes.state import Draft, HandOver, Intent, Sentiment
+from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 
 ANGER_BELOW = 0.3
-# Triage alone may hand over only where it is this sure; the rules of the policy need no model.
+# Triage alone may hand over only where it is this sure and the documents have no good answer: "what does a call cost in
+# request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
+GOOD_MATCH = 0.6
 _INTENT_REASONS = {
     "pricing_inquiry": "pricing_inquiry",
     "refund_request": "refund_request",
@@ -23,7 +25,9 @@ _INTENT_REASONS = {
 class GuardrailInput(TypedDict, total=False):
     intent: Intent
     silent: str | None
+    foreign: bool
     sentiment: Sentiment
+    found: Found
     hand_over: HandOver | None
     draft: Draft | None
 
@@ -58,6 +62,9 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
     for finding in turn.deps.policy.check(_inbound_text(turn), stage="inbound", channel=turn.brief.channel):
         if finding.action == "hand_over":
             return _hand_over(finding.reason or "policy_violation", finding.rule_id, finding.evidence, otherwise)
+    if state.get("foreign"):
+        words = " ".join(turn.brief.text.split()[:12])
+        return _hand_over("unsupported_language", "language", words, "The assistant would have answered in English.")
     feeling = state.get("sentiment")
     if feeling and feeling["score"] < ANGER_BELOW:
         return _hand_over(
@@ -67,7 +74,8 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
             otherwise,
         )
     reason = _INTENT_REASONS.get(intent["label"])
-    if reason and intent["confidence"] >= INTENT_CONFIDENCE:
+    answerable = state.get("found", {}).get("best_score", 0.0) >= GOOD_MATCH
+    if reason and intent["confidence"] >= INTENT_CONFIDENCE and not answerable:
         evidence = f"triage: {intent['label']} with confidence {intent['confidence']}"
         return _hand_over(
             reason,

@@ -53,6 +53,7 @@ class TurnState(TypedDict, total=False):
     turn_id: str
     intent: Intent
     silent: str | None
+    foreign: bool
     sentiment: Sentiment
     found: Found
     hand_over: HandOver | None

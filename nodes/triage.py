@@ -25,32 +25,31 @@ class TriageInput(TypedDict):
 class TriageUpdate(TypedDict):
     intent: Intent
     silent: str | None
+    foreign: bool
 
 
 async def triage(state: TriageInput, runtime: Runtime[TurnContext]) -> TriageUpdate:
-    """Name the intent; `silent` carries the reason when nothing should be said."""
+    """Name the intent; `silent` carries the reason when nothing should be said, `foreign` is a language we cannot write."""
     turn = runtime.context
     with turn.timed("triage"):
         text = turn.brief.text
         if not _WORD.search(text):
-            return {"intent": {"label": "none", "confidence": 1.0}, "silent": "empty" if not text.strip() else "thanks"}
+            return _settled("none", silent="thanks" if text.strip() else "empty")
         if turn.brief.channel == "whatsapp" and _OPT_OUT.fullmatch(text):
-            return {"intent": {"label": "opt_out", "confidence": 1.0}, "silent": "opt_out"}
+            return _settled("opt_out", silent="opt_out")
+        if not turn.deps.mind.speaks(text):
+            return {"intent": {"label": "none", "confidence": 0.0}, "silent": None, "foreign": True}
         instructions = render_prompt("triage", turn.deps.profile)
         found = await turn.deps.mind.classify(text, turn.deps.intents, instructions=instructions)
-        return {
-            "intent": {"label": found.label, "confidence": round(found.confidence, 3)},
-            "silent": _silence(text, found.label, found.confidence),
-        }
+        intent: Intent = {"label": found.label, "confidence": round(found.confidence, 3)}
+        return {"intent": intent, "silent": _silence(text, found.label, found.confidence), "foreign": False}
+
+
+def _settled(label: str, *, silent: str) -> TriageUpdate:
+    return {"intent": {"label": label, "confidence": 1.0}, "silent": silent, "foreign": False}
 
 
 def _silence(text: str, label: str, confidence: float) -> str | None:
     """A mere "thanks" needs no answer; a question after the thanks does."""
-    if (
-        label == "thanks_closing"
-        and confidence >= _THANKS_CONFIDENCE
-        and "?" not in text
-        and len(text.split()) <= _THANKS_MAX_WORDS
-    ):
-        return "thanks"
-    return None
+    short = "?" not in text and len(text.split()) <= _THANKS_MAX_WORDS
+    return "thanks" if label == "thanks_closing" and confidence >= _THANKS_CONFIDENCE and short else None

@@ -47,6 +47,9 @@ class ScriptedMind:
     name: str = "scripted"
     fail: list[Exception] = field(default_factory=list)
 
+    def speaks(self, text: str) -> bool:
+        return True
+
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
         if self.fail:
             raise self.fail.pop()
