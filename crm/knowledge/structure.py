@@ -13,6 +13,8 @@ _INVISIBLE = "script, style, noscript, template, nav, header, footer, aside, for
 _META = ("slug", "category", "product", "version", "updated", "summary", "description")
 _HTML_CONTAINERS = {"body", "main", "article", "section", "div", "blockquote", "details", "figure", "dl", "html"}
 
+_LINE_STARTERS = _HTML_CONTAINERS | {"p", "br", "ul", "ol", "li", "table", "tr", "td", "th", "pre", "dt", "dd"}
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -147,4 +149,17 @@ def _html_text(node: LexborNode, tag: str) -> str:
 
 
 def _words(node: LexborNode) -> str:
-    return " ".join(node.text(deep=True, separator=" ").split())
+    """The text of a node on one line; what starts a new line on the page is set apart by a space."""
+
+    def pieces(parent: LexborNode) -> str:
+        shown = (
+            (child.text_content or "") if child.tag == "-text" else _apart(child.tag, pieces(child))
+            for child in parent.iter(include_text=True)
+        )
+        return "".join(shown)
+
+    return " ".join(pieces(node).split())
+
+
+def _apart(tag: str | None, text: str) -> str:
+    return f" {text} " if tag in _LINE_STARTERS else text
