@@ -91,6 +91,10 @@ class OpenAiMind:
     def name(self) -> str:
         return f"openai:{self._settings.model_judge}+{self._settings.model_reply}"
 
+    def speaks(self, text: str) -> bool:
+        """Any language: large models write what they read."""
+        return True
+
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
         async def online() -> Classification:
             system = label_instructions(instructions, tuple(labels))

@@ -54,6 +54,9 @@ class Fallback:
     name: str = "fallback"
     asked: list[str] = field(default_factory=list)
 
+    def speaks(self, text: str) -> bool:
+        return False
+
     async def classify(self, text: str, labels: Any, *, instructions: str) -> Classification:
         self.asked.append("classify")
         return Classification("how_to", 0.5)
@@ -153,6 +156,10 @@ async def test_a_score_outside_of_the_scale_is_asked_for_again(rig: Rig) -> None
 async def test_a_query_is_asked_in_other_words(rig: Rig) -> None:
     query = await rig.mind().rewrite_query("Where does my invoice hide?", tried=["invoice"], instructions="Rewrite.")
     assert query == "where invoice"
+
+
+async def test_it_answers_in_any_language(rig: Rig) -> None:
+    assert rig.mind().speaks("Wie ändere ich meine Karte?")
 
 
 async def test_the_stable_part_comes_first_and_the_customer_only_in_the_marked_block(rig: Rig) -> None:
