@@ -45,12 +45,17 @@ class Plan:
     turns: tuple[int, ...] = TURNS
     histories: tuple[int, ...] = HISTORIES
     crowd: int = CROWD
+    block: int = BLOCK
 
     @property
     def cells(self) -> list[Cell]:
-        new = [Cell("new", load, style, 0, BLOCK, 8) for load in LOADS for style in STYLES]
-        long = [Cell("long", "orchestration", style, 2 * (turn - 1), 5, 1) for turn in self.turns for style in STYLES]
-        flat = [Cell("history", "whole", "ours", messages, 4, 1) for messages in self.histories]
+        new = [Cell("new", load, style, 0, self.block, 8) for load in LOADS for style in STYLES]
+        long = [
+            Cell("long", "orchestration", style, 2 * (turn - 1), self.block // 2, 1)
+            for turn in self.turns
+            for style in STYLES
+        ]
+        flat = [Cell("history", "whole", "ours", messages, self.block // 2, 1) for messages in self.histories]
         return new + long + flat
 
 

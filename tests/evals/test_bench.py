@@ -17,7 +17,7 @@ from graph.build import NODES, build_graph
 from nodes.state import TurnState
 
 DOSSIER = PROJECT_ROOT / "dossier"
-SMALL = Plan(seconds=0, turns=(1, 20), histories=(10, 40), crowd=200)
+SMALL = Plan(seconds=0, turns=(1, 20), histories=(10, 40), crowd=200, block=2)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ async def test_an_answered_turn_of_ours_leaves_no_checkpoint_where_the_defaults_
     assert rows["defaults"] > 20
 
 
-async def test_one_message_in_ten_waits_for_a_person_with_its_checkpoint(report: BenchReport) -> None:
+async def test_one_message_of_a_block_waits_for_a_person_with_its_checkpoint(report: BenchReport) -> None:
     kept = {c.load: report.cells[c][0].checkpoint_rows for c in report.cells if c.section == "new" and c.style == "ours"}
     assert kept["whole"] == kept["with_crm"] == kept["orchestration"] > 0
 
