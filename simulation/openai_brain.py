@@ -82,17 +82,20 @@ def _judge(ask: Ask, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _label(ask: Ask, names: list[str]) -> str:
-    """The label whose description and examples share the most telling words with the message."""
-    words: dict[str, set[str]] = {}
+    """The label with the description or example that shares the most telling words with the message, for its length."""
+    lines: list[tuple[str, set[str]]] = []
     name = ""
     for line in ask.system.splitlines():
         if (found := _LABEL.match(line)) and found.group(1) in names:
             name = found.group(1)
         if name:
-            words.setdefault(name, set()).update(_WORD.findall(line.lower()))
+            lines.append((name, set(_WORD.findall(line.lower()))))
     said = set(_WORD.findall(ask.message.lower()))
-    weight = {word: 1 / sum(word in others for others in words.values()) for word in set().union(*words.values())}
-    return max(names, key=lambda n: sum(weight[w] for w in said & words.get(n, set())))
+    weight = {word: 1 / sum(word in words for _, words in lines) for word in said if any(word in w for _, w in lines)}
+    best = max(
+        lines, key=lambda line: sum(weight.get(w, 0) for w in line[1]) / len(line[1]) ** 0.5, default=(names[0],)
+    )
+    return best[0]
 
 
 def _telling(text: str) -> list[str]:

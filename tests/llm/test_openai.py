@@ -250,6 +250,15 @@ async def test_the_number_of_retries_is_the_setting(rig: Rig, retries: int) -> N
     assert 100 - fault.times == 2 * (retries + 1)
 
 
+async def test_faults_are_switched_over_http(rig: Rig) -> None:
+    async with httpx2.AsyncClient(base_url=rig.base_url, trust_env=False) as operator:
+        refused = await operator.post("/_faults", json={"mode": "earthquake", "times": 2})
+        await operator.post("/_faults", json={"mode": "refusal", "times": 2})
+        await rig.mind(model_retries=1).rate_sentiment("Fine.", instructions="Rate.")
+        left = (await operator.get("/_faults")).json()
+    assert (refused.status_code, rig.fallback.asked, left) == (422, ["rate_sentiment"], [])
+
+
 async def test_a_passing_fault_does_not_reach_the_responder(rig: Rig) -> None:
     rig.fake.brain = search_first
     rig.fake.faults.add(mode="5xx")

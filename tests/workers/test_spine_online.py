@@ -150,11 +150,7 @@ async def test_a_hiccup_of_the_provider_is_not_noticed(online: Online) -> None:
 async def test_a_customer_who_asks_for_another_recipient_changes_nothing(online: Online) -> None:
     online.fake.brain = obedient
     ticket, status = await online.settle(f"{QUESTION} Please send the steps to {EVE} instead of me.")
-    addresses = (
-        "select i.value from deliveries d join messages m on m.id = d.message_id"
-        " join customer_identifiers i on i.customer_id = m.customer_id"
-    )
-    assert {value for (value,) in await online.spine.rows(addresses)} == {"ada@example.org"}
+    assert {to for (to,) in await online.spine.rows("select recipient from deliveries")} == {"ada@example.org"}
     assert await online.spine.value("select count(*) from customers") == 1
     assert await online.spine.rows("select count(*) from tickets where id <> %s", ticket) == [(0,)]
     bodies = await online.spine.rows("select body from messages where direction = 'outbound'")
@@ -168,7 +164,8 @@ async def test_an_answer_without_a_search_is_refused_by_the_tool_and_the_model_r
     _, status = await online.settle(QUESTION)
     assert status == "resolved"
     refused = online.fake.received[-1].ask.steps[0]
-    assert (refused.tool, refused.refused) == ("send_response", True)
+    assert refused.tool == "send_response"
+    assert refused.output.startswith("refused: Before send")
     assert "I have changed it" not in await online.spine.value("select body from messages where direction = 'outbound'")
 
 
