@@ -1,8 +1,9 @@
 """The dossier's own sample tickets through the whole graph: does each end as it should?
 
 Every case runs the real nodes, tools, agent loop and search; only the CRM is a dry run. A case passes when the outcome is
-the expected one and, for an answer, a right article is among its sources and a right phrase stands in the text; for a
-hand-over, the reason is the expected one.
+the expected one and, for a hand-over, the reason too. An answer must state the expected fact (one of `must_say`, which
+stand word for word in the documents); a case that names no fact must be answered from an expected article. `strict`
+counts the answers that do both: the fact, and from the article that the author of the case had in mind.
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ class Report:
         flat |= {"share_low": round(low, 4), "share_high": round(high, 4)}
         for name, (passed, count) in sorted(self.groups.items()):
             flat[f"{name}.passed"], flat[f"{name}.cases"] = passed, count
+        strict = sum(
+            1
+            for g in self.graded
+            if not g.faults and (g.case.outcome != "answered" or _from_expected(g.case, g.result))
+        )
+        flat["strict"] = round(strict / len(self.graded), 4) if self.graded else 0.0
         ordinary = [g for g in self.graded if g.case.outcome == "answered"]
         wrongly = [g for g in ordinary if g.result.outcome == "handed_over"]
         flat["false_escalation"] = round(len(wrongly) / len(ordinary), 4) if ordinary else 0.0
@@ -145,14 +152,21 @@ def _faults(case: Case, result: TurnResult) -> Iterable[str]:
         yield f"handed over for {result.reason} instead of {case.reason}"
     text = result.reply.text.lower() if result.reply else ""
     if case.outcome == "answered":
-        slugs = {source.slug for source in result.sources}
-        if case.articles and not slugs & set(case.articles):
-            yield f"answered from {sorted(slugs)} instead of {list(case.articles)}"
         if case.must_say and not any(phrase.lower() in text for phrase in case.must_say):
-            yield f"says none of {list(case.must_say)}"
+            yield f"says none of {list(case.must_say)}, from {_slugs(result)}"
+        elif not case.must_say and not _from_expected(case, result):
+            yield f"answered from {_slugs(result)} instead of {list(case.articles)}"
     for phrase in case.must_not_say:
         if phrase.lower() in text:
             yield f"says {phrase!r}"
+
+
+def _slugs(result: TurnResult) -> list[str]:
+    return sorted({source.slug for source in result.sources})
+
+
+def _from_expected(case: Case, result: TurnResult) -> bool:
+    return not case.articles or bool(set(_slugs(result)) & set(case.articles))
 
 
 def _groups(graded: Sequence[Graded]) -> dict[str, tuple[int, int]]:

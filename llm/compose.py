@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.ports import Embedder
+from llm.questions import asking_clauses
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(`])")
 _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
 _CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
 # Characters: what fits beside greeting and signature within the channel's own limit.
-_BUDGET = {"whatsapp": 230, "web_form": 1100, "email": 1500}
+_BUDGET = {"whatsapp": 260, "web_form": 1100, "email": 1500}
 _WHOLE_SECTIONS = ("email", "web_form")
 # A second section joins when it fits nearly as well as the first.
 _NEARLY = 0.9
-_UNIT_WEIGHT = 0.5
+_UNIT_WEIGHT = 0.25
 _CODE_BONUS = 0.4
 _MAX_PASSAGES = 10
 _EMPATHY_BELOW = 0.45
@@ -72,10 +73,13 @@ class Composer:
 
     async def _judge(self, query: str, passages: list[dict[str, Any]]) -> list[_Section]:
         """Sections, the best first: the search's own score, the nearest sentence, and the codes that the question names."""
-        split = [(p, _units(p)) for p in passages[:_MAX_PASSAGES]]
+        # What stands before the first heading says what the page is for; it leads to the page and answers nothing.
+        telling = [p for p in passages if p["heading"]] or passages
+        split = [(p, _units(p)) for p in telling[:_MAX_PASSAGES]]
         texts = [f"{p['title']} {p['heading']}: {u.text}" for p, units in split for u in units]
-        asked, *vectors = await self._embedder.embed([query, *texts])
-        cosines = iter(sum(a * b for a, b in zip(asked, v, strict=True)) for v in vectors)
+        asking = [query, *(c for c in asking_clauses(query) if c != query)]
+        vectors = await self._embedder.embed([*asking, *texts])
+        cosines = iter(_nearness(vectors[: len(asking)], vector) for vector in vectors[len(asking) :])
         codes = set(_CODE.findall(query.upper()))
         sections = []
         for passage, units in split:
@@ -103,6 +107,12 @@ def _by_question(searches: list[Search]) -> list[Search]:
         )
         for query, passages in single
     ]
+
+
+def _nearness(asked: Sequence[Sequence[float]], vector: Sequence[float]) -> float:
+    """To the whole message and, where it has one, to the clause that asks."""
+    whole, *clauses = [sum(a * b for a, b in zip(question, vector, strict=True)) for question in asked]
+    return (whole + max(clauses)) / 2 if clauses else whole
 
 
 def _code_fit(text: str, codes: set[str]) -> float:

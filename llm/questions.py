@@ -1,17 +1,25 @@
-"""The separate questions of a message, for one search each."""
+"""What a message asks: its asking clauses, and the separate questions that deserve a search each."""
 
 from __future__ import annotations
 
 import re
 
+from llm.rewriting import content_words
+
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_JOINED = re.compile(r"\b(?:and also|also,|and how|and what|and where|and can|plus,?)\b", re.IGNORECASE)
-_MIN_WORDS = 4
+_CLAUSE = re.compile(r"(?<=[.!?;,])\s+|\s+-+\s+|\n+")
+_JOINED = re.compile(r"\b(?:and also|also,|and how|and what|and where|and when|and can|plus,?)\b", re.IGNORECASE)
+_ASKS = re.compile(
+    r"^(?:and |or |so |but )?(?:how|what|where|when|why|which|who|whose|can|could|may|do|does|did|is|are|will|would|should|till when|until when)\b",
+    re.IGNORECASE,
+)
+# With fewer words of its own a question leans on the sentences round it, and is no search by itself.
+_OWN_WORDS = 4
 _MAX_QUESTIONS = 3
 
 
 def split_questions(message: str) -> list[str]:
-    """Two or three questions of a message that asks several things; empty for a message that asks one."""
+    """Two or three questions that can be understood alone; empty for a message that asks one thing."""
     asking = [s.strip() for s in _SENTENCE.split(message) if s.strip().endswith("?")]
     parts: list[str] = []
     for sentence in asking:
@@ -19,5 +27,11 @@ def split_questions(message: str) -> list[str]:
         parts += (
             [sentence] if cut is None else [sentence[: cut.start()].strip(" ,;") + "?", sentence[cut.start() :].strip()]
         )
-    parts = [p for p in parts if len(p.split()) >= _MIN_WORDS]
+    parts = [part for part in parts if len(content_words(part)) >= _OWN_WORDS]
     return parts[:_MAX_QUESTIONS] if len(parts) > 1 else []
+
+
+def asking_clauses(message: str) -> list[str]:
+    """The clauses that ask, question mark or not: "our script gets E429, how many requests are ok" asks the second."""
+    clauses = [clause.strip() for clause in _CLAUSE.split(message) if clause.strip()]
+    return [clause for clause in clauses if clause.endswith("?") or _ASKS.match(clause)][:4]

@@ -18,14 +18,14 @@ _WRAPPING = frozenset((_DATA / "wrapping_words.txt").read_text(encoding="utf-8")
 
 def rewrite(question: str, tried: Sequence[str]) -> str:
     """The content words, then with synonyms of them; the first that was not tried."""
-    content = _content_words(question)
+    content = content_words(question)
     plain = " ".join(content)
     candidates = [plain, " ".join((*content, *_synonyms(question)[:_ADDED])), " ".join(_telling(content))]
     done = {_normal(text) for text in tried}
     return next((text for text in candidates if text and _normal(text) not in done), plain or question.strip())
 
 
-def _content_words(text: str) -> list[str]:
+def content_words(text: str) -> list[str]:
     words = [word for word in _WORD.findall(text) if word.lower() not in _WRAPPING]
     return list(dict.fromkeys(words))
 

@@ -14,6 +14,9 @@ ANGER_BELOW = 0.3
 # request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
 GOOD_MATCH = 0.6
+# What is none of our business and not in the documents goes to a person, at a lower bar: nothing could be answered anyway.
+_FOREIGN_TO_US = ("out_of_scope", "spam")
+_FOREIGN_CONFIDENCE = 0.6
 _INTENT_REASONS = {
     "pricing_inquiry": "pricing_inquiry",
     "refund_request": "refund_request",
@@ -83,6 +86,9 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
             evidence,
             "No rule fired; the assistant would have answered from the documents.",
         )
+    if intent["label"] in _FOREIGN_TO_US and intent["confidence"] >= _FOREIGN_CONFIDENCE and not answerable:
+        evidence = f"triage: {intent['label']} with confidence {intent['confidence']}"
+        return _hand_over("no_answer", f"intent.{intent['label']}", evidence, otherwise)
     return None
 
 

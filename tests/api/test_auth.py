@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 
 from crm.keys import create_key, revoke_key
@@ -9,13 +7,13 @@ from crm.pool import transaction
 from tests.api.conftest import assert_problem
 
 GUARDED = [
-    ("GET", f"/conversations/{uuid4()}", "conversations:read"),
+    ("GET", "/conversations/00000000-0000-4000-8000-000000000001", "conversations:read"),
     ("GET", "/customers/lookup?email=ada@example.com", "customers:read"),
     ("GET", "/metrics/channels", "metrics:read"),
     ("GET", "/metrics", "metrics:read"),
     ("GET", "/reviews", "reviews:read"),
-    ("GET", f"/reviews/{uuid4()}", "reviews:read"),
-    ("POST", f"/reviews/{uuid4()}/decision", "reviews:write"),
+    ("GET", "/reviews/00000000-0000-4000-8000-000000000002", "reviews:read"),
+    ("POST", "/reviews/00000000-0000-4000-8000-000000000003/decision", "reviews:write"),
 ]
 
 
