@@ -23,6 +23,7 @@ INTENTS = {
 }
 SILENCES = {"thanks", "auto_reply", "opt_out", "empty"}
 BY_POLICY = {"pricing_inquiry", "refund_request", "legal", "angry_customer", "human_requested", "competitor"}
+ALSO_BY_POLICY = {"no_answer"}  # a rule may see it at once, and most often the search has to
 FIELDS = {"id", "channel", "kind", "split", "from", "subject", "category", "priority", "message", "expected", "note"}
 EXPECTED = {"outcome", "reason", "articles", "must_say", "must_not_say"}
 
@@ -108,8 +109,9 @@ class TestTickets:
         halves: Counter[str] = Counter()
         for ticket in TICKETS:
             findings = policy.check(words_of(ticket), stage="inbound", channel=ticket["channel"])
-            wanted = ticket["expected"]["reason"] if ticket["expected"]["reason"] in BY_POLICY else None
-            agreed[ticket["split"]] += (findings[0].reason if findings else None) == wanted
+            seen, wanted = findings[0].reason if findings else None, ticket["expected"]["reason"]
+            also = wanted if wanted in ALSO_BY_POLICY else None
+            agreed[ticket["split"]] += seen in ({wanted} if wanted in BY_POLICY else {None, also})
             halves[ticket["split"]] += 1
         print({half: f"{agreed[half]}/{halves[half]}" for half in halves})
         assert all(agreed[half] >= 0.97 * halves[half] for half in halves), agreed
