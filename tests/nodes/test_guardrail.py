@@ -1,0 +1,114 @@
+"""Guardrail: who may go on, and on the strength of what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nodes.guardrail import GuardrailInput, GuardrailUpdate, guardrail
+from nodes.state import HandOver
+from tests.nodes.fakes import FakePolicy, make_turn, runtime
+
+CALM: GuardrailInput = {
+    "intent": {"label": "how_to", "confidence": 0.8},
+    "sentiment": {"score": 0.5, "cues": []},
+    "found": {"query": "q", "passages": ["p"], "best_score": 0.8},
+    "silent": None,
+}
+REFUND = FakePolicy({"refund": "refund_request"})
+
+
+async def run(
+    state: GuardrailInput, text: str = "How do I export?", policy: FakePolicy | None = None, **brief
+) -> GuardrailUpdate:
+    return await guardrail(state, runtime(make_turn(text, policy=policy or FakePolicy(), **brief)))
+
+
+async def hand_over(
+    state: GuardrailInput, text: str = "How do I export?", policy: FakePolicy | None = None, **brief
+) -> HandOver:
+    found = (await run(state, text, policy, **brief)).get("hand_over")
+    assert found is not None
+    return found
+
+
+async def test_an_ordinary_question_goes_on() -> None:
+    assert await run(CALM) == {"hand_over": None, "silent": None}
+
+
+async def test_a_rule_hands_over_with_its_words_and_with_what_would_have_happened() -> None:
+    found = await hand_over(CALM, "I want a refund", REFUND)
+    assert (found["reason"], found["rule"], found["evidence"]) == ("refund_request", "rule_refund", "refund")
+    assert "how_to" in found["counterfactual"]
+
+
+async def test_what_the_policy_gives_to_a_person_is_never_met_with_silence() -> None:
+    update = await run({**CALM, "silent": "thanks"}, "Thanks, now the refund please", REFUND)
+    assert update.get("hand_over") is not None
+    assert update.get("silent") is None
+
+
+async def test_silence_stays_where_no_rule_fires() -> None:
+    assert await run({**CALM, "silent": "thanks"}) == {"hand_over": None, "silent": "thanks"}
+
+
+async def test_the_subject_is_read_too_on_the_first_message_only() -> None:
+    assert (await hand_over(CALM, "See above", REFUND, subject="refund"))["reason"] == "refund_request"
+    turn = make_turn("See above", policy=REFUND, subject="refund")
+    later = replace(turn, brief=replace(turn.brief, first_reply=False))
+    assert (await guardrail(CALM, runtime(later))).get("hand_over") is None
+
+
+@pytest.mark.parametrize(("score", "reason"), [(0.29, "angry_customer"), (0.0, "angry_customer"), (0.3, None)])
+async def test_below_a_sentiment_of_0_3_a_person_takes_over(score: float, reason: str | None) -> None:
+    found = (await run({**CALM, "sentiment": {"score": score, "cues": ["useless"]}})).get("hand_over")
+    assert (found and found["reason"]) == reason
+    assert found is None or "useless" in found["evidence"]
+
+
+async def test_a_rule_goes_before_the_sentiment() -> None:
+    angry: GuardrailInput = {**CALM, "sentiment": {"score": 0.1, "cues": []}}
+    assert (await hand_over(angry, "refund!!", REFUND))["reason"] == "refund_request"
+
+
+async def test_a_foreign_language_goes_to_a_person() -> None:
+    assert (await hand_over({**CALM, "foreign": True}, "Wie ändere ich das?"))["reason"] == "unsupported_language"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "best_score", "hands_over"), [(0.95, 0.2, True), (0.89, 0.2, False), (0.95, 0.7, False)]
+)
+async def test_triage_alone_hands_over_only_when_sure_and_where_no_page_answers(
+    confidence: float, best_score: float, hands_over: bool
+) -> None:
+    state: GuardrailInput = {
+        **CALM,
+        "intent": {"label": "pricing_inquiry", "confidence": confidence},
+        "found": {"query": "q", "passages": [], "best_score": best_score},
+    }
+    found = (await run(state)).get("hand_over")
+    assert (found is not None) == hands_over
+    assert found is None or found["rule"] == "intent.pricing_inquiry"
+
+
+async def test_a_draft_is_checked_as_a_draft_and_nothing_else_is_judged_again() -> None:
+    policy = FakePolicy({"refund": "refund_request"})
+    state: GuardrailInput = {
+        **CALM,
+        "sentiment": {"score": 0.0, "cues": []},
+        "draft": {"text": "All fine.", "parts": [], "subject": None},
+    }
+    assert await run(state, "I want a refund", policy, channel="whatsapp") == {"hand_over": None}
+    assert policy.checked == [("draft", "All fine.", "whatsapp")]
+
+
+async def test_a_forbidden_draft_goes_to_a_person() -> None:
+    state: GuardrailInput = {**CALM, "draft": {"text": "We refund you.", "parts": [], "subject": None}}
+    found = await hand_over(state, policy=FakePolicy({"refund": "refund_request"}))
+    assert (found["reason"], found["rule"], found["evidence"]) == ("policy_violation", "rule_refund", "refund")
+
+
+async def test_long_evidence_is_cut() -> None:
+    word = "x" * 900
+    assert len((await hand_over(CALM, word, FakePolicy({word: "legal"})))["evidence"]) == 500
