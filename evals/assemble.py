@@ -19,10 +19,15 @@ Node = Callable[[Any, Runtime[TurnContext]], Awaitable[Any]]
 
 
 def assemble(
-    state: type, nodes: Mapping[str, Node], checkpointer: Any = None, *, context: type | None = TurnContext
+    state: type,
+    nodes: Mapping[str, Node],
+    checkpointer: Any = None,
+    *,
+    entry: type | None = None,
+    context: type | None = TurnContext,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Compile the six nodes of `nodes` as `graph.build.build_graph` does."""
-    graph = StateGraph(state, context_schema=context)
+    """Compile the six nodes of `nodes` as `graph.build.build_graph` does; `entry` is what comes in, where not the state."""
+    graph = StateGraph(state, context_schema=context, input_schema=entry)
     for name, node in nodes.items():
         graph.add_node(name, node)  # pyright: ignore[reportArgumentType]
     graph.add_conditional_edges(START, after_start, ["triage", "sentiment", "retrieval", "escalation"])
