@@ -42,14 +42,18 @@ async def test_every_cell_answers_all_of_its_messages(report: BenchReport) -> No
     assert all(tally.messages == cell.block for cell, tallies in report.cells.items() for tally in tallies)
 
 
-async def test_an_answered_turn_of_ours_leaves_no_checkpoint_where_the_defaults_leave_dozens_of_rows(report: BenchReport) -> None:
+async def test_an_answered_turn_of_ours_leaves_no_checkpoint_where_the_defaults_leave_dozens_of_rows(
+    report: BenchReport,
+) -> None:
     rows = {c.style: report.cells[c][0].checkpoint_rows / c.block for c in report.cells if c.section == "long"}
     assert rows["ours"] == 0
     assert rows["defaults"] > 20
 
 
 async def test_one_message_of_a_block_waits_for_a_person_with_its_checkpoint(report: BenchReport) -> None:
-    kept = {c.load: report.cells[c][0].checkpoint_rows for c in report.cells if c.section == "new" and c.style == "ours"}
+    kept = {
+        c.load: report.cells[c][0].checkpoint_rows for c in report.cells if c.section == "new" and c.style == "ours"
+    }
     assert kept["whole"] == kept["with_crm"] == kept["orchestration"] > 0
 
 
