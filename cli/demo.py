@@ -13,6 +13,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
 from core.profile import load_profile
 from core.settings import Settings, load_settings
 from simulation.gmail import GmailFake
@@ -103,6 +107,35 @@ async def _twilio(settings: Settings, api_url: str, overrides: dict[str, object]
         }
         overrides["twilio_base_url"] = url
         yield url
+
+
+def provider_app(settings: Settings) -> Starlette:
+    """Both providers as one app that answers to what the settings hold; for a cluster, where they run apart."""
+    base = (settings.public_base_url or "http://127.0.0.1:8000").rstrip("/")
+    login = GoogleLogin(
+        client_id=settings.gmail_client_id or "",
+        client_secret=_reveal(settings.gmail_client_secret),
+        refresh_token=_reveal(settings.gmail_refresh_token),
+        audience=settings.gmail_push_audience or "",
+        service_account=settings.gmail_push_service_account or "",
+    )
+    gmail = GmailFake(
+        mailbox=Mailbox(settings.gmail_address or "support@company.example", history_id=int(time.time())),
+        login=login,
+        subscription=settings.gmail_push_subscription or "",
+        push_url=f"{base}/webhooks/gmail",
+    )
+    twilio = TwilioFake(
+        account_sid=settings.twilio_account_sid or "",
+        auth_token=_reveal(settings.twilio_auth_token),
+        number=settings.twilio_whatsapp_from or "",
+        webhook_url=f"{base}/webhooks/whatsapp",
+    )
+    return Starlette(routes=[Mount("/gmail", app=gmail.app()), Mount("/twilio", app=twilio.app())])
+
+
+def _reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def find_demo_providers(data_dir: Path) -> DemoProviders | None:

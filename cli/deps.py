@@ -77,7 +77,12 @@ def make_embedder(settings: Settings) -> Embedder:
 
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+    offline = OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+    if settings.openai_api_key is None:
+        return offline
+    from llm.openai import OpenAiMind  # seconds of imports that the offline mode need not pay
+
+    return OpenAiMind(settings, offline)
 
 
 def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder | None = None) -> Deps:

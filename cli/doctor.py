@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.demo import find_demo_providers
 from cli.deps import build_bus, make_embedder, open_database
 from cli.output import echo_json
 from core.errors import ConfigurationError, SupportError
@@ -90,7 +91,9 @@ async def _bus(settings: Settings) -> str:
 
 async def _channels(settings: Settings) -> str:
     states = {"web_form": True, "email": settings.gmail_configured, "whatsapp": settings.twilio_configured}
-    return ", ".join(f"{channel} {'configured' if on else 'not configured'}" for channel, on in states.items())
+    demo = find_demo_providers(settings.data_dir) is not None
+    otherwise = "answered by the demo's own provider" if demo else "not configured"
+    return ", ".join(f"{channel} {'configured' if on else otherwise}" for channel, on in states.items())
 
 
 async def _pages(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import typer
 
 os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 
-from cli import ask, dlq, doctor, evals, kb, keys, ledger, reviews, simulate, up
+from cli import ask, bench, customers, dlq, doctor, evals, graph, kb, keys, ledger, replay, report, reviews, simulate, up
 from cli.migrate import migrate_command
 from core.errors import SupportError
 
@@ -25,13 +25,18 @@ app.command("api")(up.api)
 app.command("worker")(up.worker)
 app.command("migrate")(migrate_command)
 app.command("ask")(ask.ask)
+app.command("replay")(replay.replay)
 app.command("ledger")(ledger.ledger)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
+app.command("graph")(graph.graph)
 app.add_typer(kb.app, name="kb", help="The company's documents: sync, search, list.")
 app.add_typer(reviews.app, name="reviews", help="What waits for a person: list, show, decide.")
 app.add_typer(dlq.app, name="dlq", help="Dead letters: list, show, replay, drop.")
 app.add_typer(evals.app, name="eval", help="Evaluations: measure before and after a change.")
 app.add_typer(simulate.app, name="simulate", help="Write to the running employee as a customer would.")
+app.add_typer(customers.app, name="customers", help="Who is behind an address.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from cli.demo import DemoProviders, find_demo_providers
+from cli.demo import DemoProviders, find_demo_providers, provider_app
+from cli.logs import configure_logs
 from cli.output import echo_json
+from cli.server import bind, serving, until_told_to_stop
 from core.errors import ConfigurationError
 from core.ids import new_id
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True)
 Text = Annotated[str, typer.Argument(help="What the customer writes.")]
@@ -76,12 +79,35 @@ def _answer(writing: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
         ) from error
 
 
+@app.command()
+def serve() -> None:
+    """Serve the demo's Gmail under /gmail and Twilio under /twilio, for a cluster without keys. The settings name both ends."""
+    settings = load_settings()
+    configure_logs(settings)
+    listener = bind(settings.host, settings.port)
+    asyncio.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with serving(provider_app(settings), listener):
+        await until_told_to_stop()
+
+
 def _demo(data_dir: Path | None) -> DemoProviders:
     settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
     found = find_demo_providers(settings.data_dir)
     if found is None:
         raise ConfigurationError(f"Nothing runs on {settings.data_dir}: start `fte up` in another terminal first")
     return found
+
+
+def _talk(conversation: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return asyncio.run(conversation)
+    except httpx.TransportError as error:
+        raise ConfigurationError(
+            "The product does not answer: is `fte up` still starting, or was it stopped?"
+        ) from error
 
 
 async def _mail(demo: DemoProviders, sender: str, name: str, subject: str, text: str, wait_s: float) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from api.app import create_app
 from cli.demo import demo_providers
 from cli.deps import build_api_context, build_bus, build_worker_context, database, make_embedder, sync_dossier, warm_up
 from cli.logs import configure_logs
-from cli.server import bind, serving
+from cli.server import bind, serving, until_told_to_stop
 from core.settings import Settings, load_settings
 from crm.keys import create_key
 from crm.pool import Pool, open_pool, transaction
@@ -89,7 +88,7 @@ async def _up(settings: Settings, dsn: str, listener: socket.socket, *, web: boo
         app = create_app(build_api_context(settings, pool, bus, web=web))
         async with crew(context), serving(app, listener):
             _greet(settings, api_url, key, articles=report.added + report.updated + report.unchanged)
-            await _until_told_to_stop()
+            await until_told_to_stop()
         typer.echo("Stopped. Nothing is lost: the next start goes on where this one ended.", err=True)
 
 
@@ -98,7 +97,7 @@ async def _api(settings: Settings, dsn: str, listener: socket.socket) -> None:
         app = create_app(build_api_context(settings, pool, bus, web=True))
         async with serving(app, listener):
             log.info("api.started", port=listener.getsockname()[1])
-            await _until_told_to_stop()
+            await until_told_to_stop()
 
 
 async def _worker(settings: Settings, dsn: str, roles: Sequence[Role]) -> None:
@@ -106,7 +105,7 @@ async def _worker(settings: Settings, dsn: str, roles: Sequence[Role]) -> None:
         context = build_worker_context(settings, pool, bus)
         async with crew(context, roles):
             log.info("worker.started", roles=",".join(roles))
-            await _until_told_to_stop()
+            await until_told_to_stop()
 
 
 @contextlib.asynccontextmanager
@@ -146,11 +145,3 @@ def _greet(settings: Settings, base: str, key: str, *, articles: int) -> None:
         "",
     ]
     typer.echo("\n".join(lines), err=True)
-
-
-async def _until_told_to_stop() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

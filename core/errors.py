@@ -61,7 +61,15 @@ class ModelError(SupportError):
 class ChannelError(SupportError):
     """A provider refused or could not be reached."""
 
-    def __init__(self, detail: str | None = None, *, permanent: bool = False, retry_after_s: float | None = None, code: str | None = None, **ids: Any) -> None:
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        code: str | None = None,
+        **ids: Any,
+    ) -> None:
         super().__init__(detail, **ids)
         self.permanent = permanent
         self.retry_after_s = retry_after_s

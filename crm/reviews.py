@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from core.errors import Conflict, NotFound
-from core.vocabulary import Channel, Decision
+from core.vocabulary import MAX_HUMAN_WORDS, Channel, Decision
 from crm.outbox import add_event
 
 _COLUMNS = """
@@ -19,7 +19,8 @@ select r.id, r.turn_id, r.ticket_id, r.conversation_id, r.channel, r.reason, r.r
        r.draft, r.status, r.version, r.decision, r.decision_text, r.decision_note, r.decided_by, r.decided_at, r.created_at,
        k.subject, k.priority, u.name as customer_name,
        coalesce((select string_agg(m.body, E'\n\n' order by m.seq) from messages m
-                 where m.turn_id = r.turn_id and m.direction = 'inbound'), '') as customer_text
+                 where m.direction = 'inbound' and (m.turn_id = r.turn_id or (m.conversation_id = r.conversation_id
+                       and m.outcome_reason = 'with_person' and m.created_at >= r.created_at))), '') as customer_text
 from reviews r join tickets k on k.id = r.ticket_id join customers u on u.id = k.customer_id
 """
 _GET = _COLUMNS + "where r.id = %(id)s"
@@ -114,5 +115,11 @@ def _check(review: Review, decision: Decision, text: str | None, note: str | Non
         raise Conflict("There is no draft to approve: answer with your own text (respond)", review_id=review.id)
     if decision in ("edit", "respond") and not (text or "").strip():
         raise Conflict(f"To {decision}, send the text that the customer should get", review_id=review.id)
+    words, most = len((text or "").split()), MAX_HUMAN_WORDS[review.channel]
+    if words > most:
+        raise Conflict(
+            f"The text has {words} words; {review.channel} carries {most}: shorten it, or send a link",
+            review_id=review.id,
+        )
     if decision == "reject" and not (note or "").strip():
         raise Conflict("To reject, say why in a note", review_id=review.id)

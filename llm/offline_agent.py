@@ -24,6 +24,7 @@ from llm.questions import split_questions
 Rewrite = Callable[[str, Sequence[str]], str]
 
 _MESSAGE = re.compile(r"<customer_message>\n(.*?)\n</customer_message>", re.DOTALL)
+_QUERY = re.compile(r"<suggested_query>\n(.*?)\n</suggested_query>", re.DOTALL)
 _FACT = re.compile(r"^(\w+): (.*)$", re.MULTILINE)
 
 
@@ -92,7 +93,7 @@ class OfflineAgentModel(Model):
         """The question as retrieval asked it; further questions of the message; other words where nothing was found."""
         tried = [query for query, _ in seen.searches]
         if not tried:
-            return seen.facts.get("suggested_query") or seen.message[:300]
+            return seen.query or seen.message[:300]
         for question in split_questions(seen.message):
             if question not in tried and len(tried) < 4:
                 return question
@@ -107,6 +108,7 @@ class _Transcript:
 
     def __init__(self) -> None:
         self.message = ""
+        self.query = ""
         self.facts: dict[str, str] = {}
         self.called: set[str] = set()
         self.searches: list[tuple[str, list[dict[str, Any]]]] = []
@@ -137,7 +139,9 @@ class _Transcript:
         match = _MESSAGE.search(task)
         if match:
             self.message = match.group(1)
-            self.facts = dict(_FACT.findall(task[: match.start()]))
+            self.facts = dict(_FACT.findall(task.split("<", 1)[0]))
+        if match := _QUERY.search(task):
+            self.query = match.group(1).strip()
 
     def _read_output(self, name: str, arguments: dict[str, Any], output: str) -> None:
         refused = output.startswith("refused:")

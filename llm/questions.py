@@ -10,7 +10,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _CLAUSE = re.compile(r"(?<=[.!?;,])\s+|\s+-+\s+|\n+")
 _JOINED = re.compile(r"\b(?:and also|also,|and how|and what|and where|and when|and can|plus,?)\b", re.IGNORECASE)
 _ASKS = re.compile(
-    r"^(?:and |or |so |but )?(?:how|what|where|when|why|which|who|whose|can|could|may|do|does|did|is|are|will|would|should|till when|until when)\b",
+    r"^(?:and |or |so |but )?(?:how|what|where|when|why|which|who|whose|(?:un)?till? when"
+    r"|can|could|may|do|does|did|is|are|will|would|should)\b",
     re.IGNORECASE,
 )
 # With fewer words of its own a question leans on the sentences round it, and is no search by itself.

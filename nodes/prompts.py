@@ -1,4 +1,4 @@
-"""Prompts are files beside their node. Company facts come first and never change in a run, the customer comes last and marked."""
+"""Prompts are files beside their node. Company facts come first and never change; what the customer wrote comes last, marked."""
 
 from __future__ import annotations
 
@@ -21,11 +21,3 @@ def render_prompt(node: str, profile: CompanyProfile, **facts: str) -> str:
     return _template(node).substitute(
         company=profile.name, product=profile.product, one_liner=profile.one_liner, **facts
     )
-
-
-def mark_customer_text(text: str) -> str:
-    """Customer text in its marked block. The marks inside it are broken, so that the block cannot be closed from within."""
-    harmless = text.replace("<customer_message", "<customer-message").replace(
-        "</customer_message", "</customer-message"
-    )
-    return f"<customer_message>\n{harmless}\n</customer_message>"

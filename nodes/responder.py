@@ -9,9 +9,10 @@ from agents.agent import ToolsToFinalOutputResult
 from agents.tool import FunctionToolResult
 from langgraph.runtime import Runtime
 
+from core.marking import mark
 from core.models import Escalation
 from core.turn import TurnContext
-from nodes.prompts import mark_customer_text, render_prompt
+from nodes.prompts import render_prompt
 from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 from tools.toolbox import TOOLS
 
@@ -74,8 +75,9 @@ def _task(turn: TurnContext, state: ResponderInput) -> str:
             f"sentiment: {feeling}",
             f"category: {brief.category}",
             f"priority: {brief.priority}",
-            f"suggested_query: {state.get('found', {}).get('query', '')}",
-            mark_customer_text(brief.text),
+            # Customer words, all of it: the question as it was looked up, then the message to the letter.
+            mark("suggested_query", state.get("found", {}).get("query", "")),
+            mark("customer_message", brief.text),
         ]
     )
 

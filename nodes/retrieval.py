@@ -53,5 +53,5 @@ def question_of(subject: str | None, text: str) -> str:
         asking = [s for s in sentences if "?" in s] or sentences
         words = " ".join(asking).split()[:_MAX_WORDS]
     lead = re.sub(r"^((re|fwd?|aw)\s*:\s*)+", "", subject or "", flags=re.IGNORECASE).strip()
-    body = " ".join(words)
+    lead, body = " ".join(lead.split()), " ".join(words)
     return body if not lead or lead.lower() in body.lower() else f"{lead}. {body}".strip()

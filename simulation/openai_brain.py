@@ -47,8 +47,11 @@ class Ask:
         return blocks[-1] if blocks else self.user
 
     def fact(self, name: str) -> str:
-        """A line `name: value` before the marked block."""
-        found = re.search(rf"^{name}: (.*)$", self.user.split("<customer_message>")[0], re.MULTILINE)
+        """A line `name: value` before the marked blocks, or a marked block of that name."""
+        before = self.user.split("<customer_message>")[0]
+        found = re.search(rf"^{name}: (.*)$", before, re.MULTILINE) or re.search(
+            rf"<{name}>\n(.*?)\n</{name}>", before, re.DOTALL
+        )
         return found.group(1) if found else ""
 
 

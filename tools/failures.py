@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents import RunContextWrapper
+from agents import ModelBehaviorError, RunContextWrapper
 
 from core.errors import NotFound, OrderViolation, PolicyRefusal
 
@@ -15,4 +15,6 @@ def tell_model(_: RunContextWrapper[Any], error: Exception) -> str:
     """The `failure_error_function` of every tool."""
     if isinstance(error, _EXPECTED):
         return f"refused: {error.detail}"
+    if isinstance(error, ModelBehaviorError):
+        return "refused: The arguments do not fit this tool; read its description and call it again."
     raise error

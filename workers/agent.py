@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from uuid import UUID
 
 import structlog
 
-from core.errors import DatabaseUnavailable, HandOverFence, StaleTurn, TurnBusy
+from core.errors import DatabaseUnavailable, HandOverFence, NotFound, StaleTurn, TurnBusy
 from core.models import Escalation, ReviewDecision, TurnBrief
 from crm.outbox import add_event
 from crm.pool import transaction
-from crm.turns import claim_resume, claim_turn, open_failure_turn, release_turn
+from crm.turns import claim_resume, claim_turn, open_failure_turn, release_turn, renew_lease
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING
 from graph.run import resume_turn, run_turn
@@ -55,11 +57,15 @@ class AgentWorker:
         await bury(self._context, delivered, error)
         if delivered.envelope.type != "message.received":
             return
-        async with transaction(self._context.pool) as conn:
-            claim = await claim_turn(conn, id_in(delivered, "conversation_id"), **self._lease())
-        if claim.brief is not None:
-            failure = _failure("worker.exhausted", f"{type(error).__name__} after {delivered.attempt} attempts")
-            await self._run(claim.brief, failure=failure)
+        try:
+            async with transaction(self._context.pool) as conn:
+                claim = await claim_turn(conn, id_in(delivered, "conversation_id"), **self._lease())
+            if claim.brief is not None:
+                failure = _failure("worker.exhausted", f"{type(error).__name__} after {delivered.attempt} attempts")
+                await self._run(claim.brief, failure=failure)
+        except (NotFound, StaleTurn, HandOverFence, LookupError, ValueError) as reason:
+            # There is no conversation to hand over, or somebody has it already; the dead letter is with the operator.
+            log.warning("turn.not_handed_over", error_class=type(reason).__name__)
 
     async def _answer(self, conversation_id: UUID) -> None:
         async with transaction(self._context.pool) as conn:
@@ -84,6 +90,7 @@ class AgentWorker:
         self, brief: TurnBrief, *, decision: ReviewDecision | None = None, failure: Escalation | None = None
     ) -> None:
         context = self._context
+        heartbeat = asyncio.create_task(self._keep_lease(brief))
         try:
             if decision is not None:
                 result = await resume_turn(context.graph, context.deps, brief, decision)
@@ -95,6 +102,8 @@ class AgentWorker:
             async with transaction(context.pool) as conn:
                 await release_turn(conn, brief)
             raise
+        finally:
+            heartbeat.cancel()
         log.info(
             "turn.finished",
             turn_id=str(brief.turn_id),
@@ -103,6 +112,15 @@ class AgentWorker:
             reason=result.reason,
             attempt=brief.attempt,
         )
+
+    async def _keep_lease(self, brief: TurnBrief) -> None:
+        """A slow model is no dead worker: the lease is renewed while the turn runs."""
+        lease_s = self._context.settings.turn_lease_s
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            with contextlib.suppress(DatabaseUnavailable):
+                async with transaction(self._context.pool) as conn:
+                    await renew_lease(conn, brief, lease_s=lease_s)
 
     def _lease(self) -> dict:
         return {"lease_s": self._context.settings.turn_lease_s, "graph_version": self._context.graph_version}

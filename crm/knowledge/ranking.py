@@ -128,18 +128,20 @@ class Hit:
         )
 
 
-def rank(question: Question, corpus: Corpus, candidates: Sequence[Candidate]) -> list[Hit]:
-    """Best first, near-duplicates merged, at most CHUNKS_PER_ARTICLE of an article."""
-    hits = [_score(question, corpus, candidate) for candidate in candidates]
-    agreed = _agree(hits)
-    return _select(question, sorted(agreed, key=lambda hit: (-hit.score, hit.candidate.slug, hit.candidate.heading)))
+def rank(question: Question, corpus: Corpus, candidates: Sequence[Candidate], *, limit: int = 5) -> list[Hit]:
+    """The best `limit`, near-duplicates merged, at most CHUNKS_PER_ARTICLE of an article."""
+    weights = {lexeme: corpus.idf(lexeme) for lexeme in question.lexemes}
+    hits = _agree([_score(question, corpus, weights, candidate) for candidate in candidates])
+    return _select(
+        question, sorted(hits, key=lambda hit: (-hit.score, hit.candidate.slug, hit.candidate.heading)), limit
+    )
 
 
-def _score(question: Question, corpus: Corpus, candidate: Candidate) -> Hit:
-    parts = _bm25_parts(corpus, candidate)
-    weight = sum(corpus.idf(lexeme) for lexeme in question.lexemes) or 1.0
+def _score(question: Question, corpus: Corpus, weights: Mapping[str, float], candidate: Candidate) -> Hit:
+    parts = _bm25_parts(corpus, weights, candidate)
+    weight = sum(weights.values()) or 1.0
     lexical = sum(parts.values()) / (weight * (K1 + 1))
-    naming = sum(corpus.idf(lexeme) for lexeme in candidate.named) / weight
+    naming = sum(weights[lexeme] for lexeme in candidate.named) / weight
     heading = -1.0 if candidate.heading_cosine is None else candidate.heading_cosine
     asked = -1.0 if candidate.asked_cosine is None else candidate.asked_cosine
     meaning = max(candidate.cosine, heading - HEADING_DISCOUNT, asked - ASKED_DISCOUNT)
@@ -149,11 +151,11 @@ def _score(question: Question, corpus: Corpus, candidate: Candidate) -> Hit:
     return Hit(candidate, score, lexical, naming, agreement=0.0, matched=matched)
 
 
-def _bm25_parts(corpus: Corpus, candidate: Candidate) -> dict[str, float]:
+def _bm25_parts(corpus: Corpus, weights: Mapping[str, float], candidate: Candidate) -> dict[str, float]:
     """What each lexeme adds; at most idf * (k1 + 1)."""
     average = corpus.lexeme_count / corpus.chunk_count
     norm = K1 * (1 - B + B * candidate.length / average)
-    return {lexeme: corpus.idf(lexeme) * n * (K1 + 1) / (n + norm) for lexeme, n in candidate.counts.items()}
+    return {lexeme: weights[lexeme] * n * (K1 + 1) / (n + norm) for lexeme, n in candidate.counts.items()}
 
 
 def _agree(hits: Sequence[Hit]) -> list[Hit]:
@@ -170,7 +172,8 @@ def _agree(hits: Sequence[Hit]) -> list[Hit]:
     ]
 
 
-def _select(question: Question, hits: Sequence[Hit]) -> list[Hit]:
+def _select(question: Question, hits: Sequence[Hit], limit: int) -> list[Hit]:
+    """Drop what exceeds an article's share; of near-duplicates keep one, at the place of the better."""
     chosen: list[Hit] = []
     per_article: dict[UUID, int] = {}
     for hit in hits:
@@ -179,6 +182,8 @@ def _select(question: Question, hits: Sequence[Hit]) -> list[Hit]:
             if _fits_better(question, hit, chosen[twin]):
                 chosen[twin] = replace(hit, score=chosen[twin].score)
             continue
+        if len(chosen) == limit:
+            break
         article = hit.candidate.article_id
         if per_article.get(article, 0) < CHUNKS_PER_ARTICLE:
             per_article[article] = per_article.get(article, 0) + 1

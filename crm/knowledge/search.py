@@ -24,11 +24,12 @@ MAX_QUERY_CHARS = 4_000
 MAX_QUERY_LEXEMES = 64
 
 # Up to 10,000 live chunks the scan is exact (adding 0 hides the order from the index: recall 1 in 5-8 ms); above, HNSW
-# with ef_search 100. The setting is read when the index scan starts, which is after its gate has been evaluated.
-# Words are taken from the rarest up to 4,000 postings: a word in half of all chunks tells little and costs everything.
+# with ef_search 64. The setting is read when the index scan starts, which is after its gate has been evaluated.
+# Words are taken from the rarest up to 800 postings: a word in half of all chunks tells little and costs everything.
+# What a commoner word adds is still counted for every candidate.
 SEARCH = """
 WITH corpus AS MATERIALIZED (
-    SELECT id AS version, chunk_count, lexeme_count, set_config('hnsw.ef_search', '100', true) AS ef_search
+    SELECT id AS version, chunk_count, lexeme_count, set_config('hnsw.ef_search', '64', true) AS ef_search
     FROM knowledge_versions ORDER BY id DESC LIMIT 1
 ), gate AS MATERIALIZED (
     SELECT chunk_count <= 10000 AS exact FROM corpus
@@ -58,7 +59,7 @@ WITH corpus AS MATERIALIZED (
     ) nearest GROUP BY article_id, heading
 ), worded AS (
     SELECT c.id
-    FROM (SELECT * FROM word WHERE postings <= 4000) w
+    FROM (SELECT * FROM word WHERE postings <= 800) w
     CROSS JOIN corpus
     JOIN knowledge_chunks c ON c.lexemes @@ quote_literal(w.lexeme)::tsquery AND c.retired_at IS NULL
     GROUP BY c.id
@@ -117,15 +118,16 @@ class KnowledgeBase:
         text = query.replace("\0", " ")[:MAX_QUERY_CHARS].strip()
         lexemes = list(dict.fromkeys(split_lexemes(text)))[:MAX_QUERY_LEXEMES]
         if not text:
-            return _explained(query, Corpus.empty(), [], limit=limit)
+            return _explained(query, Corpus.empty(), [])
         [vector] = await self._embedder.embed([text])
         arguments = {"lexemes": lexemes, "vector": to_vector(vector), "model_id": self._embedder.model_id}
         rows = await self._fetch(arguments)
         if not rows:
-            return _explained(query, Corpus.empty(), [], limit=limit)
+            return _explained(query, Corpus.empty(), [])
         corpus = _corpus(rows[0])
-        hits = rank(Question(text, tuple(lexemes)), corpus, [_candidate(row) for row in rows if row["id"]])
-        return _explained(query, corpus, hits, limit=limit)
+        candidates = [_candidate(row) for row in rows if row["id"]]
+        hits = rank(Question(text, tuple(lexemes)), corpus, candidates, limit=limit)
+        return _explained(query, corpus, hits)
 
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         """The passages in the order of the ids, retired ones too; scores are 0, for nothing was asked."""
@@ -163,13 +165,12 @@ def read_vector(sent: bytes) -> np.ndarray:
     return np.frombuffer(sent, dtype=">f4", offset=4).astype(np.float32)
 
 
-def _explained(query: str, corpus: Corpus, hits: Sequence[Hit], *, limit: int) -> Explanation:
-    shown = tuple(hits[:limit])
+def _explained(query: str, corpus: Corpus, hits: Sequence[Hit]) -> Explanation:
     result = SearchResult(
         query=query,
-        passages=tuple(hit.passage() for hit in shown if hit.score >= FLOOR),
+        passages=tuple(hit.passage() for hit in hits if hit.score >= FLOOR),
         best_score=hits[0].score if hits else 0.0,
         floor=FLOOR,
         knowledge_version=corpus.version,
     )
-    return Explanation(result, shown)
+    return Explanation(result, tuple(hits))

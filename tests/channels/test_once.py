@@ -69,7 +69,7 @@ async def test_gmail_sends_once_through_kills_and_faults():
             client_id=login.client_id, client_secret=login.client_secret, refresh_token=login.refresh_token,
             token_url=f"{base}/token",
         )  # fmt: skip
-        api = GmailApi(GmailConfig(fake.mailbox.address, base, timeout_s=0.15), credentials)
+        api = GmailApi(GmailConfig(fake.mailbox.address, base, timeout_s=0.6), credentials)
         adapter = GmailChannel(api, MemoryStore(), store.save, Letterhead(fake.mailbox.address, "Acme"))
         paths = ["*/drafts", "*/drafts/send", "*/messages", "/token"]
         attempts = [await deliver(adapter, store, fake.faults, paths, "email", (f"Reply {n}",)) for n in range(RUNS)]
@@ -83,7 +83,7 @@ async def test_twilio_sends_each_part_once_and_in_order_through_kills_and_faults
     fake, store = TwilioFake(), Store(random.Random(11))
     async with serve(fake.app()) as base:
         config = WhatsAppConfig(
-            fake.account_sid, fake.auth_token, fake.number, base_url=base, timeout_s=0.15, part_pause_s=0
+            fake.account_sid, fake.auth_token, fake.number, base_url=base, timeout_s=0.6, part_pause_s=0
         )
         adapter = TwilioWhatsApp(config, store.save)
         parts = [(f"(1/2) Reply {n}", f"(2/2) Reply {n}") for n in range(RUNS)]

@@ -25,7 +25,9 @@ async def test_a_question_is_answered_from_the_documents_with_its_sources(spine:
     async with crew(spine.context):
         await spine.until_status(ticket, "resolved")
         await spine.until(lambda: spine.value("select count(*) from deliveries where status = 'delivered'"))
-    [(body, author, kind)] = await spine.rows("select body, author, kind from messages where ticket_id = %s and direction = 'outbound'", ticket)
+    [(body, author, kind)] = await spine.rows(
+        "select body, author, kind from messages where ticket_id = %s and direction = 'outbound'", ticket
+    )
     assert "Replace card" in body
     assert (author, kind) == ("assistant", "reply")
     sources = await spine.rows("select sentence, slug, passage_hash from reply_sources")
@@ -37,7 +39,9 @@ async def test_a_refund_goes_to_a_person_who_sees_the_rule_and_its_words(spine: 
     ticket = await spine.submit(REFUND)
     async with crew(spine.context):
         await spine.until_status(ticket, "escalated")
-    [(reason, rule, evidence, status)] = await spine.rows("select reason, rule, evidence, status from reviews where ticket_id = %s", ticket)
+    [(reason, rule, evidence, status)] = await spine.rows(
+        "select reason, rule, evidence, status from reviews where ticket_id = %s", ticket
+    )
     assert (reason, rule, status) == ("refund_request", "refund_request", "open")
     assert evidence.lower() in REFUND.lower()
     assert await spine.value("select owner from conversations") == "human"
@@ -75,7 +79,12 @@ async def test_a_persons_answer_resumes_the_turn_and_reaches_the_customer(spine:
         await spine.until_status(ticket, "escalated")
         async with transaction(spine.context.pool) as conn:
             review = await decide_review(
-                conn, await spine.review_of(ticket), decision="respond", reviewer="grace", expected_version=1, text="We have looked at it."
+                conn,
+                await spine.review_of(ticket),
+                decision="respond",
+                reviewer="grace",
+                expected_version=1,
+                text="We have looked at it.",
             )
         await spine.until_status(ticket, "resolved")
         await spine.until(lambda: spine.value("select count(*) = 2 from deliveries where status = 'delivered'"))
@@ -95,7 +104,12 @@ async def test_an_interrupted_turn_survives_a_restart(spine: Spine) -> None:
     async with crew(later.context):
         async with transaction(later.context.pool) as conn:
             await decide_review(
-                conn, await later.review_of(ticket), decision="respond", reviewer="grace", expected_version=1, text="Still here for you."
+                conn,
+                await later.review_of(ticket),
+                decision="respond",
+                reviewer="grace",
+                expected_version=1,
+                text="Still here for you.",
             )
         await later.until_status(ticket, "resolved")
     await later.context.bus.stop()
@@ -126,7 +140,9 @@ async def test_a_turn_whose_worker_died_is_taken_over_and_the_dead_one_can_finis
         dead = (await claim_turn(conn, conversation, lease_s=60, graph_version="1")).brief
         await release_all_leases(conn)
         alive = (await claim_turn(conn, conversation, lease_s=60, graph_version="1")).brief
-    assert dead and alive and dead.turn_id == alive.turn_id and alive.attempt == 2
+    assert dead
+    assert alive
+    assert (dead.turn_id, alive.attempt) == (alive.turn_id, 2)
     silent = TurnResult(outcome="silent", reason="thanks", sentiment=0.5)
     with pytest.raises(StaleTurn):
         await spine.context.deps.desk.finish_turn(dead, silent)
@@ -141,9 +157,13 @@ async def test_the_database_refuses_a_reply_begun_before_a_person_took_over(spin
         brief = (await claim_turn(conn, await _conversation(spine), lease_s=60, graph_version="1")).brief
         await conn.execute("update conversations set owner = 'human', owner_epoch = owner_epoch + 1")
     assert brief
-    reply = spine.context.deps.formatter.format("web_form", [], customer_name=None, subject=None, ticket_id=brief.ticket_id)
+    reply = spine.context.deps.formatter.format(
+        "web_form", [], customer_name=None, subject=None, ticket_id=brief.ticket_id
+    )
     with pytest.raises(HandOverFence):
-        await spine.context.deps.desk.finish_turn(brief, TurnResult(outcome="answered", reason="how_to", reply=reply, sentiment=0.5))
+        await spine.context.deps.desk.finish_turn(
+            brief, TurnResult(outcome="answered", reason="how_to", reply=reply, sentiment=0.5)
+        )
     assert await spine.value("select count(*) from messages where direction = 'outbound'") == 0
 
 
@@ -157,7 +177,9 @@ async def test_a_message_during_a_review_joins_it_and_is_not_answered_by_the_ass
                 " select conversation_id, customer_id, id, channel, 'inbound', 'customer', 'Any news?' from tickets"
             )
         await Sweeper(spine.context).sweep(after_s=0)
-        await spine.until(lambda: spine.value("select count(*) = 0 from messages where direction = 'inbound' and outcome is null"))
+        await spine.until(
+            lambda: spine.value("select count(*) = 0 from messages where direction = 'inbound' and outcome is null")
+        )
     assert await spine.value("select outcome_reason from messages where body = 'Any news?'") == "with_person"
     assert await spine.value("select count(*) from messages where direction = 'outbound'") == 1
 

@@ -102,9 +102,7 @@ async def test_the_model_reads_company_facts_first_and_the_customer_only_in_the_
         assert "billed to" not in system
         before, block = user.split("<customer_message>\n")
         assert block == f"{QUESTION}\n</customer_message>"
-        # The first search of the turn used the customer's words; it is the one line outside that may repeat them.
-        outside = [line for line in before.splitlines() if not line.startswith("suggested_query: ")]
-        assert not any("billed to" in line for line in outside)
+        assert "billed to" not in before.split("<suggested_query>")[0]
     systems = {received.ask.tools: received.ask.system for received in online.fake.received}
     assert all(
         received.ask.system == systems[received.ask.tools] for received in online.fake.received if received.ask.tools
