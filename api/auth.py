@@ -8,7 +8,7 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import ApiProblem
 from crm.keys import ApiKey, Scope, find_key
 from crm.pool import transaction
@@ -25,7 +25,7 @@ def require(scope: Scope) -> Any:
     ) -> ApiKey:
         if credentials is None:
             raise _unauthorised("Send an API key as Authorization: Bearer fte_... (fte keys create makes one).", "")
-        async with transaction(context_of(request).pool) as conn:
+        async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             key = await find_key(conn, credentials.credentials)
         if key is None:
             raise _unauthorised("This API key is unknown, revoked or expired.", ', error="invalid_token"')

@@ -14,6 +14,9 @@ from core.clock import Clock
 from core.profile import CompanyProfile
 from crm.pool import Pool
 
+# The longest that somebody who asked is kept waiting for the database.
+ANSWER_TIMEOUT_S = 6.0
+
 # Why the bearer token of a push must not be believed, in a word for a counter; None if Google signed it for us.
 PushVerifier: TypeAlias = Callable[[str], Awaitable[str | None]]
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import problem_responses
 from api.support import SourceView
 from core.vocabulary import (
@@ -96,7 +96,7 @@ async def get_conversation(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Any:
-    async with transaction(context_of(request).pool) as conn:
+    async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         view = await get_conversation_view(conn, conversation_id, limit=limit, before=before)
     response.headers["Cache-Control"] = "no-store"
     facts = view.conversation

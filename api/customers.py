@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
 from api.bodies import MAX_EMAIL_LENGTH
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import ApiProblem, invalid_field, problem_responses
 from core.vocabulary import Channel, Evidence, IdentifierKind, Owner, TicketStatus
 from crm.keys import ApiKey
@@ -75,7 +75,7 @@ async def look_up(
     """By exactly one of email and phone."""
     if (email is None) == (phone is None):
         raise invalid_field("email", "Ask by either email or phone.")
-    async with transaction(context_of(request).pool) as conn:
+    async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         if email is not None:
             customers = await find_customers(conn, "email", _storable(email, "email"))
         else:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from api.context import ApiContext, context_of
+from api.context import ANSWER_TIMEOUT_S, ApiContext, context_of
 from api.problems import ApiProblem, problem_responses
 from core.errors import BusUnavailable, DatabaseUnavailable
 from core.vocabulary import CHANNELS, Channel
@@ -72,7 +72,10 @@ async def live() -> Alive:
 async def ready(request: Request) -> Any:
     """The database answers and its schema is at least the one this release knows."""
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S), transaction(context_of(request).pool) as conn:
+        async with (
+            asyncio.timeout(CHECK_TIMEOUT_S),
+            transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn,
+        ):
             version = await read_schema_version(conn)
     except TimeoutError:
         raise DatabaseUnavailable from None
@@ -89,7 +92,7 @@ def _wanted_schema() -> int:
 
 async def _enabled_channels(context: ApiContext) -> set[Channel] | None:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S), transaction(context.pool) as conn:
+        async with asyncio.timeout(CHECK_TIMEOUT_S), transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             return await list_enabled_channels(conn)
     except (DatabaseUnavailable, TimeoutError):
         return None

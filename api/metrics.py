@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_lates
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import invalid_field, problem_responses
 from core.vocabulary import Channel
 from crm.keys import ApiKey
@@ -60,7 +60,7 @@ async def channels(
     """Always all three channels."""
     context = context_of(request)
     since = None if since is None else _in_utc(since)
-    async with transaction(context.pool) as conn:
+    async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         figures = await list_channel_metrics(conn, since=since)
     return {
         "since": since,
@@ -90,7 +90,7 @@ def _in_utc(moment: datetime) -> datetime:
 async def prometheus(request: Request, key: Annotated[ApiKey, require("metrics:read")]) -> Response:
     """The same scope as the JSON: Prometheus sends the key with `authorization: credentials_file`."""
     context = context_of(request)
-    async with transaction(context.pool) as conn:
+    async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         backlog = await read_backlog(conn)
     text = generate_latest(REGISTRY) + generate_latest(_gauges(backlog, context.version))
     return Response(text, headers={"Content-Type": PROMETHEUS, "Cache-Control": "no-store"})

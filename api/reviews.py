@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
 from api.bodies import FreeText
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import invalid_field, problem_responses
 from core.vocabulary import Channel, Decision, Priority
 from crm.keys import ApiKey
@@ -83,7 +83,7 @@ async def list_(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Any:
     """Oldest first."""
-    async with transaction(context_of(request).pool) as conn:
+    async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         return {"reviews": await list_reviews(conn, status=status, limit=limit)}
 
 
@@ -94,7 +94,7 @@ async def list_(
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def get(request: Request, review_id: UUID, key: Annotated[ApiKey, require("reviews:read")]) -> Any:
-    async with transaction(context_of(request).pool) as conn:
+    async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         return await get_review(conn, review_id)
 
 
@@ -110,7 +110,7 @@ async def decide(
 ) -> Any:
     """Accepted when stored; a worker resumes the turn. 409 when somebody was faster or the review changed."""
     decision.require_parts()
-    async with transaction(context_of(request).pool) as conn:
+    async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         review = await decide_review(
             conn,
             review_id,

@@ -23,7 +23,7 @@ from api.bodies import (
     media_type,
     read_fields,
 )
-from api.context import ApiContext, context_of
+from api.context import ANSWER_TIMEOUT_S, ApiContext, context_of
 from api.counters import acknowledging, count_accepted, count_refused
 from api.pages import expected_answer, form_page, message_page, ticket_page
 from api.problems import ApiProblem, database_away, field_errors, invalid_field, invalid_fields, problem_responses
@@ -169,7 +169,7 @@ async def _accept(request: Request, submission: SubmitRequest, idempotency_key: 
     key = uuid4().hex if idempotency_key is None else check_idempotency_key(idempotency_key)
     ticket_id = new_ticket_id()
     try:
-        async with transaction(context_of(request).pool) as conn:
+        async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             accepted = await accept_event(
                 conn,
                 channel="web_form",
@@ -206,7 +206,7 @@ async def get_ticket(request: Request, response: Response, ticket_id: str) -> An
     as_page = "text/html" in request.headers.get("accept", "")
     headers = {"Cache-Control": "no-store", "Vary": "Accept", "X-Robots-Tag": "noindex"}
     try:
-        async with transaction(context.pool) as conn:
+        async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             page = await get_ticket_page(conn, ticket_id)
     except NotFound as error:
         if as_page:

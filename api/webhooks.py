@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from api.bodies import FORM, media_type, parse_form
-from api.context import context_of
+from api.context import ANSWER_TIMEOUT_S, context_of
 from api.counters import acknowledging, count_accepted, count_refused
 from api.problems import ApiProblem, problem_for_status, problem_responses
 from api.tracing import trace_of
@@ -143,7 +143,7 @@ async def accept(
 ) -> None:
     """Store an event. A redelivery that differs in a detail is still the same event: the first is kept."""
     try:
-        async with transaction(context_of(request).pool) as conn:
+        async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             accepted = await accept_event(
                 conn,
                 channel=channel,

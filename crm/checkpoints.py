@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -33,6 +33,11 @@ class TurnSaver(AsyncPostgresSaver):
         super().__init__(pool)  # pyright: ignore[reportArgumentType]
         self._kept: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
         self.lock = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """A fresh turn has no checkpoint, so nobody need ask the database for it."""
+        resuming = config["configurable"].get("resuming", True)  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        return await super().aget_tuple(config) if resuming else None
 
     async def aput(
         self,

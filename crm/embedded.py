@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -49,6 +50,7 @@ __all__ = ["DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError", "attach_
 
 START_TIMEOUT_S = 120.0  # crash recovery after a long day may take a while
 STOP_TIMEOUT_S = 60.0
+WATCH_S = 0.5
 POLL_S = 0.03
 LOG_ROTATE_BYTES = 5 * 2**20
 _ENVIRONMENT = {"PATH": os.defpath, "TZ": "UTC"}  # no key of ours, no PG* of the user's reaches the server
@@ -85,6 +87,8 @@ class EmbeddedPostgres:
         self._server: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self._busy = threading.RLock()
+        self._leaving = threading.Event()
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -128,6 +132,11 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, a checkpoint is written. Harmless when not started."""
+        self._leaving.set()
+        with self._busy:
+            self._stop()
+
+    def _stop(self) -> None:
         server, self._server = self._server, None
         if self._watchdog:
             self._watchdog.kill()
@@ -143,6 +152,20 @@ class EmbeddedPostgres:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def keep_running(self) -> None:
+        """Start the server again whenever it ends by itself, until `stop`; its port stays, so pools find it again."""
+        self._leaving.clear()
+        threading.Thread(target=self._watch_over, name="fte-postgres", daemon=True).start()
+
+    def _watch_over(self) -> None:
+        while not self._leaving.wait(WATCH_S):
+            with self._busy:
+                if self._leaving.is_set() or self._server is None or self._server.poll() is None:
+                    continue
+                with suppress(EmbeddedPostgresError):  # tried again at the next look; its log says why
+                    self._end_orphan()
+                    self._launch()
 
     def _make_cluster(self) -> None:
         if self._cluster.exists():
@@ -282,6 +305,7 @@ def attach_or_start(
                 raise
             time.sleep(0.1)
     with server:
+        server.keep_running()
         try:
             yield dsn
         finally:

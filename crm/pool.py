@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -48,11 +49,19 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, name: st
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Yield a connection in a transaction: commits at the end, rolls back on any error."""
+async def transaction(pool: Pool, *, timeout_s: float | None = None) -> AsyncIterator[Connection]:
+    """Yield a connection in a transaction: commits at the end, rolls back on any error.
+
+    `timeout_s` bounds the whole of it, for whoever has somebody waiting: a server that hangs answers no time-out of its own.
+    """
+    limit = asyncio.timeout(timeout_s)
     try:
-        async with pool.connection() as conn, conn.transaction():
+        async with limit, pool.connection() as conn, conn.transaction():
             yield conn
+    except TimeoutError as exc:
+        if limit.expired():
+            raise DatabaseUnavailable(pool=pool.name) from exc
+        raise
     except _AWAY as exc:
         await _drop_dead_connections(pool)
         raise DatabaseUnavailable(pool=pool.name) from exc

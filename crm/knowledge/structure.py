@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# A first cell with a word in it names what the second one says; a bare number needs its header.
-_NAME = re.compile(r"[^\W\d]{3}")
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _INVISIBLE = "script, style, noscript, template, nav, header, footer, aside, form, svg, [hidden], [aria-hidden=true]"
 _META = ("slug", "category", "product", "version", "updated", "summary", "description")
@@ -54,15 +51,13 @@ def read_html(text: str) -> tuple[str | None, dict[str, str], list[Block]]:
 
 
 def table_lines(rows: list[list[str]]) -> str:
-    """A table as sentences that stand alone: `Header: cell; Header: cell.`, or `name: value.` where two columns say it all."""
+    """A table as sentences that stand alone: `Header: cell; Header: cell.`"""
     if len(rows) < 2:
         return "; ".join(cell for row in rows for cell in row if cell)
     header, *body = rows
     lines = []
     for row in body:
         pairs = [f"{name}: {cell}" if name else cell for name, cell in zip(header, row, strict=False) if cell]
-        if len(row) == len(header) == 2 and all(row) and _NAME.search(row[0]):
-            pairs = [f"{row[0]}: {row[1]}"]
         lines.append("; ".join(pairs) + "." * (not pairs or not pairs[-1].endswith(".")))
     return "\n".join(lines)
 

@@ -110,7 +110,7 @@ def test_one_article_does_not_fill_the_list() -> None:
     article = uuid4()
     many = [candidate(article_id=article, cosine=0.9) for _ in range(20)]
     other = candidate(cosine=0.4)
-    hits = rank(ask("x"), CORPUS, [*many, other])
+    hits = rank(ask("x"), CORPUS, [*many, other], limit=20)
     assert len(hits) < 10
     assert hits[-1].candidate.id == other.id
 
