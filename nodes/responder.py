@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
 
 from agents import Agent, MaxTurnsExceeded, ModelSettings, RunConfig, RunContextWrapper, Runner
 from agents.agent import ToolsToFinalOutputResult
 from agents.tool import FunctionToolResult
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from core.marking import mark
 from core.models import Escalation

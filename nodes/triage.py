@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from langgraph.runtime import Runtime
 

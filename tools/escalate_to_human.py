@@ -26,7 +26,7 @@ async def escalate_to_human(run: RunContextWrapper[TurnContext], reason: Reason,
         summary: Two or three sentences for the colleague: what the customer wants, what was tried.
     """
     turn = run.context
-    turn.require("history")
+    turn.require("search")
     turn.work.escalation = Escalation(
         reason=reason,
         rule=f"responder.{reason}",

@@ -97,7 +97,6 @@ async def test_the_crm_of_a_benchmark_is_one_that_the_ledger_accepts(pool: Pool)
     assert len({body for _, body in rows}) == 21
 
 
-@pytest.mark.xfail(strict=True, reason="messages has no index that finds the messages of a turn")
 async def test_what_others_wrote_is_not_read_to_begin_a_turn(pool: Pool) -> None:
     """Each turn read the whole messages table twice: 60 ms of PostgreSQL at 100,000 messages, growing with the company."""
     from crm.turns import _BRIEF

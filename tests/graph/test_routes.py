@@ -11,12 +11,12 @@ WHY: HandOver = {"reason": "legal", "rule": "r", "evidence": "e", "counterfactua
 DRAFT: Draft = {"text": "Hello", "parts": ["Hello"], "subject": None}
 
 
-def test_a_fresh_turn_is_judged_and_looked_up_side_by_side() -> None:
-    assert after_start({"turn_id": "t"}) == ["triage", "sentiment", "retrieval"]
+async def test_a_fresh_turn_is_judged_and_looked_up_side_by_side() -> None:
+    assert await after_start({"turn_id": "t"}) == ["triage", "sentiment", "retrieval"]
 
 
-def test_a_turn_that_failed_on_our_side_goes_straight_to_a_person() -> None:
-    assert after_start({"turn_id": "t", "hand_over": WHY}) == ["escalation"]
+async def test_a_turn_that_failed_on_our_side_goes_straight_to_a_person() -> None:
+    assert await after_start({"turn_id": "t", "hand_over": WHY}) == ["escalation"]
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,16 @@ def test_a_turn_that_failed_on_our_side_goes_straight_to_a_person() -> None:
         ({"draft": DRAFT}, "__end__"),
     ],
 )
-def test_after_the_guardrail_a_person_goes_first_then_silence_or_the_checked_draft(
+async def test_after_the_guardrail_a_person_goes_first_then_silence_or_the_checked_draft(
     state: TurnState, goes_to: str
 ) -> None:
-    assert after_guardrail(state) == goes_to
+    assert await after_guardrail(state) == goes_to
 
 
-def test_a_draft_is_checked_before_it_may_leave() -> None:
-    assert after_responder({"draft": DRAFT}) == "guardrail"
+async def test_a_draft_is_checked_before_it_may_leave() -> None:
+    assert await after_responder({"draft": DRAFT}) == "guardrail"
 
 
 @pytest.mark.parametrize("state", [{}, {"draft": None}, {"draft": None, "hand_over": WHY}])
-def test_a_responder_without_a_draft_leads_to_a_person(state: TurnState) -> None:
-    assert after_responder(state) == "escalation"
+async def test_a_responder_without_a_draft_leads_to_a_person(state: TurnState) -> None:
+    assert await after_responder(state) == "escalation"
