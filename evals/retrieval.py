@@ -19,8 +19,8 @@ from crm.knowledge.search import KnowledgeBase
 from crm.knowledge.sync import sync_folder
 from crm.pool import Pool
 
-# Two chunks of an article at most, so 40 passages are 20 articles or more.
-_PASSAGES = 40
+# Four chunks of an article at most, so 60 passages are 15 articles or more.
+_PASSAGES = 60
 _MRR_DEPTH = 10
 
 

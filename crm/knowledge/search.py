@@ -24,12 +24,12 @@ MAX_QUERY_CHARS = 4_000
 MAX_QUERY_LEXEMES = 64
 
 # Up to 10,000 live chunks the scan is exact (adding 0 hides the order from the index: recall 1 in 5-8 ms); above, HNSW
-# with ef_search 64. The setting is read when the index scan starts, which is after its gate has been evaluated.
+# with ef_search 80. The setting is read when the index scan starts, which is after its gate has been evaluated.
 # Words are taken from the rarest up to 800 postings: a word in half of all chunks tells little and costs everything.
 # What a commoner word adds is still counted for every candidate.
 SEARCH = """
 WITH corpus AS MATERIALIZED (
-    SELECT id AS version, chunk_count, lexeme_count, set_config('hnsw.ef_search', '64', true) AS ef_search
+    SELECT id AS version, chunk_count, lexeme_count, set_config('hnsw.ef_search', '80', true) AS ef_search
     FROM knowledge_versions ORDER BY id DESC LIMIT 1
 ), gate AS MATERIALIZED (
     SELECT chunk_count <= 10000 AS exact FROM corpus
