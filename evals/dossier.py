@@ -2,8 +2,8 @@
 
 Every case runs the real nodes, tools, agent loop and search; only the CRM is a dry run. A case passes when the outcome is
 the expected one and, for a hand-over, the reason too. An answer must state the expected fact (one of `must_say`, which
-stand word for word in the documents); a case that names no fact must be answered from an expected article. `strict`
-counts the answers that do both: the fact, and from the article that the author of the case had in mind.
+stand word for word in the documents); a case that names no fact must be answered from an expected article. `right_end`
+counts the right outcome alone, `strict` the answers that do both: the fact, and from the article that the author of the case had in mind.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class Report:
         flat |= {"share_low": round(low, 4), "share_high": round(high, 4)}
         for name, (passed, count) in sorted(self.groups.items()):
             flat[f"{name}.passed"], flat[f"{name}.cases"] = passed, count
+        right_end = sum(1 for g in self.graded if _right_end(g.case, g.result))
+        flat["right_end"] = round(right_end / len(self.graded), 4) if self.graded else 0.0
         strict = sum(
             1
             for g in self.graded
@@ -159,6 +161,11 @@ def _faults(case: Case, result: TurnResult) -> Iterable[str]:
     for phrase in case.must_not_say:
         if phrase.lower() in text:
             yield f"says {phrase!r}"
+
+
+def _right_end(case: Case, result: TurnResult) -> bool:
+    """Answered, handed over for the right reason, or silent, as expected; whatever the answer says."""
+    return result.outcome == case.outcome and (case.outcome != "handed_over" or result.reason == case.reason)
 
 
 def _slugs(result: TurnResult) -> list[str]:

@@ -17,7 +17,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(`])")
 _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
 _CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
 # Characters: what fits beside greeting and signature within the channel's own limit.
-_BUDGET = {"whatsapp": 260, "web_form": 1100, "email": 1500}
+_BUDGET = {"whatsapp": 215, "web_form": 1100, "email": 1500}
 _WHOLE_SECTIONS = ("email", "web_form")
 # A second section joins when it fits nearly as well as the first.
 _NEARLY = 0.9

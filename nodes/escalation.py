@@ -6,10 +6,9 @@ notice to the customer and the change of ownership are written when the interrup
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
-
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
+from typing_extensions import TypedDict
 
 from core.turn import TurnContext
 from nodes.state import Found, HandOver, Intent, Sentiment, Verdict

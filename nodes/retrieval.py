@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing_extensions import TypedDict
 
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from core.turn import TurnContext
 from nodes.state import Found
+from tools.search_knowledge_base import PASSAGES
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _COURTESY = re.compile(
@@ -34,7 +35,7 @@ async def retrieval(state: RetrievalInput, runtime: Runtime[TurnContext]) -> Ret
         query = question_of(turn.brief.subject, turn.brief.text)
         if not query:
             return {"found": {"query": "", "passages": [], "best_score": 0.0}}
-        result = await turn.deps.knowledge.search(query, limit=5)
+        result = await turn.deps.knowledge.search(query, limit=PASSAGES)
         turn.remember(result)
         return {
             "found": {

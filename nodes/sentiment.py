@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
-
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from core.turn import TurnContext
 from nodes.prompts import render_prompt

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing_extensions import TypedDict
 
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from core.turn import TurnContext
 from nodes.prompts import render_prompt

@@ -11,6 +11,8 @@ from core.turn import TurnContext, normalise_query
 from tools.failures import tell_model
 
 MAX_SEARCHES = 6
+# Enough that the right section of the right page is among them, and of its neighbours.
+PASSAGES = 10
 
 
 @function_tool(failure_error_function=tell_model)
@@ -28,7 +30,7 @@ async def search_knowledge_base(run: RunContextWrapper[TurnContext], query: str)
     query = " ".join(query.split())[:300]
     result = turn.work.searches.get(normalise_query(query))
     if result is None and len(turn.work.searches) < MAX_SEARCHES:
-        result = await turn.deps.knowledge.search(query, limit=5)
+        result = await turn.deps.knowledge.search(query, limit=PASSAGES)
         turn.remember(result)
     turn.work.done.add("search")
     if result is None:
