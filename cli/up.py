@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from cli.demo import demo_providers
 from cli.deps import build_api_context, build_bus, build_worker_context, database, make_embedder, sync_dossier, warm_up
 from cli.logs import configure_logs
 from cli.server import bind, serving, until_told_to_stop
+from core.errors import ConfigurationError
 from core.settings import Settings, load_settings
 from crm.keys import create_key
 from crm.pool import Pool, open_pool, transaction
@@ -44,8 +46,27 @@ def up(
     settings = load_settings(**overrides)
     configure_logs(settings)
     listener = bind(settings.host, settings.port)
-    with database(settings) as dsn:
-        asyncio.run(_up(settings, dsn, listener, web=not no_web))
+    with _alone_on(settings.data_dir):
+        typer.echo("Starting; the first time the documents are read, which takes up to a minute.", err=True)
+        with database(settings) as dsn:
+            asyncio.run(_up(settings, dsn, listener, web=not no_web))
+
+
+@contextlib.contextmanager
+def _alone_on(data_dir: Path) -> Iterator[None]:
+    """One `fte up` a data folder, because it takes over all unfinished work; the kernel lets go when it ends."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "up.lock").open("a")
+    except OSError as error:
+        raise ConfigurationError(f"The data folder {data_dir} cannot be used ({error.strerror})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            advice = "stop that one, or choose another --data-dir"
+            raise ConfigurationError(f"Another `fte up` works on {data_dir}: {advice}") from None
+        yield
 
 
 def api(port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None) -> None:
