@@ -47,6 +47,7 @@ def copy_of(data_dir: Path) -> Path:
     """The data of a stopped product once more, with its owners."""
     folder = new_folder("copy")
     subprocess.run(["cp", "-a", f"{data_dir}/.", folder], check=True)
+    (folder / "postgres" / "port").unlink()  # with the port of the first it would join the first's server
     return folder
 
 
