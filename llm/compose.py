@@ -15,6 +15,9 @@ from llm.questions import asking_clauses
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(`])")
 _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
+# A line of a table as the knowledge base writes it: `Header: cell; Header: cell.`
+_ROW = re.compile(r"^[^.;:]{1,60}: [^;]*; [^.;:]{1,60}: ")
+_MOST_ROWS = 2
 _CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
 # Characters: what fits beside greeting and signature within the channel's own limit.
 _BUDGET = {"whatsapp": 215, "web_form": 1100, "email": 1500}
@@ -143,13 +146,21 @@ def _choose(sections: Sequence[_Section], budget: int, *, whole: bool) -> list[t
 
 def _nearest(section: _Section, budget: int) -> list[_Unit]:
     """All sentences where they fit, else the nearest ones, in reading order. A list is cut at its end, never inside."""
-    if sum(len(u.text) for u in section.units) <= budget:
-        return list(section.units)
+    units = _without_other_rows(section.units)
+    if sum(len(u.text) for u in units) <= budget:
+        return units
     best = section.best
     if best.block is not None:
         return _fitting(_with_lead(section, best.block), budget)
-    kept = _fitting(sorted(section.units, key=lambda u: -u.fit), budget, skip=True)
+    kept = _fitting(sorted(units, key=lambda u: -u.fit), budget, skip=True)
     return sorted(kept, key=lambda u: u.position)
+
+
+def _without_other_rows(units: Sequence[_Unit]) -> list[_Unit]:
+    """A table read out whole is no answer: the rows nearest to the question stay, with all that is not a row."""
+    rows = sorted((u for u in units if _ROW.match(u.text)), key=lambda u: -u.fit)
+    dropped = {u.position for u in rows[_MOST_ROWS:]}
+    return [u for u in units if u.position not in dropped]
 
 
 def _with_lead(section: _Section, block: int) -> list[_Unit]:

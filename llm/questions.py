@@ -15,7 +15,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 # With fewer words of its own a question leans on the sentences round it, and is no search by itself.
-_OWN_WORDS = 4
+_OWN_WORDS = 2
 _MAX_QUESTIONS = 3
 
 
