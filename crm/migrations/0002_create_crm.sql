@@ -144,6 +144,7 @@ create table messages (
 -- Law 3: one reply a turn, one hand-over notice a turn.
 create unique index messages_one_a_turn on messages (turn_id, kind) where direction = 'outbound';
 create index messages_turn on messages (turn_id);
+create index messages_answers on messages (conversation_id) where direction = 'outbound';
 create index messages_conversation on messages (conversation_id, seq);
 create index messages_waiting on messages (conversation_id, seq) where direction = 'inbound' and outcome is null;
 
