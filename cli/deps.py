@@ -32,6 +32,7 @@ from crm.deliveries import save_progress
 from crm.desk import CrmDesk
 from crm.embedded import attach_or_start
 from crm.knowledge.search import KnowledgeBase
+from crm.knowledge.store import current_version
 from crm.knowledge.sync import SyncReport, sync_folder
 from crm.mailboxes import MailboxStore
 from crm.migrate import migrate, pending
@@ -102,10 +103,17 @@ def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder
     )
 
 
-async def sync_dossier(settings: Settings, pool: Pool, embedder: Embedder) -> SyncReport:
+async def sync_dossier(settings: Settings, pool: Pool, embedder: Embedder, *, phrasings: bool = True) -> SyncReport:
     """Bring the company's documents into the database; unchanged pages cost nothing."""
     url_base = load_profile(settings.dossier_dir).help_centre_url
-    return await sync_folder(pool, embedder, settings.dossier_dir / "docs", url_base=url_base)
+    docs = settings.dossier_dir / "docs"
+    return await sync_folder(pool, embedder, docs, url_base=url_base, phrasings=phrasings)
+
+
+async def is_unread(pool: Pool) -> bool:
+    """Whether no document was ever read into this database."""
+    async with transaction(pool) as conn:
+        return await current_version(conn) == 0
 
 
 async def warm_up(deps: Deps) -> None:

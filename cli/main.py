@@ -9,7 +9,23 @@ import typer
 
 os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 
-from cli import ask, bench, customers, dlq, doctor, evals, graph, kb, keys, ledger, replay, report, reviews, simulate, up
+from cli import (
+    ask,
+    bench,
+    customers,
+    dlq,
+    doctor,
+    evals,
+    graph,
+    kb,
+    keys,
+    ledger,
+    replay,
+    report,
+    reviews,
+    simulate,
+    up,
+)
 from cli.migrate import migrate_command
 from core.errors import SupportError
 

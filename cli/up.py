@@ -16,7 +16,16 @@ import typer
 
 from api.app import create_app
 from cli.demo import demo_providers
-from cli.deps import build_api_context, build_bus, build_worker_context, database, make_embedder, sync_dossier, warm_up
+from cli.deps import (
+    build_api_context,
+    build_bus,
+    build_worker_context,
+    database,
+    is_unread,
+    make_embedder,
+    sync_dossier,
+    warm_up,
+)
 from cli.logs import configure_logs
 from cli.server import bind, serving, until_told_to_stop
 from core.errors import ConfigurationError
@@ -97,7 +106,9 @@ async def _up(settings: Settings, dsn: str, listener: socket.socket, *, web: boo
     api_url = f"http://{settings.host}:{listener.getsockname()[1]}"
     async with demo_providers(settings, api_url) as settings, _pool_and_bus(settings, dsn, "fte-up") as (pool, bus):
         embedder = make_embedder(settings)
-        report = await sync_dossier(settings, pool, embedder)
+        # At the very first start the pages come first and the many ways to ask for them while it is at work already.
+        unread = await is_unread(pool)
+        report = await sync_dossier(settings, pool, embedder, phrasings=not unread)
         context = build_worker_context(settings, pool, bus, embedder=embedder)
         await warm_up(context.deps)
         if settings.database_url is None:
@@ -109,7 +120,11 @@ async def _up(settings: Settings, dsn: str, listener: socket.socket, *, web: boo
         app = create_app(build_api_context(settings, pool, bus, web=web))
         async with crew(context), serving(app, listener):
             _greet(settings, api_url, key, articles=report.added + report.updated + report.unchanged)
+            reading = asyncio.create_task(sync_dossier(settings, pool, embedder)) if unread else None
             await until_told_to_stop()
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
         typer.echo("Stopped. Nothing is lost: the next start goes on where this one ended.", err=True)
 
 

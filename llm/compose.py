@@ -16,7 +16,7 @@ from llm.questions import asking_clauses
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(`])")
 _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
 # A line of a table as the knowledge base writes it: `Header: cell; Header: cell.`
-_ROW = re.compile(r"^[^.;:]{1,60}: [^;]*; [^.;:]{1,60}: ")
+_ROW = re.compile(r"; [^.;:]{1,60}: ")
 _MOST_ROWS = 2
 _CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
 # Characters: what fits beside greeting and signature within the channel's own limit.
@@ -158,7 +158,7 @@ def _nearest(section: _Section, budget: int) -> list[_Unit]:
 
 def _without_other_rows(units: Sequence[_Unit]) -> list[_Unit]:
     """A table read out whole is no answer: the rows nearest to the question stay, with all that is not a row."""
-    rows = sorted((u for u in units if _ROW.match(u.text)), key=lambda u: -u.fit)
+    rows = sorted((u for u in units if _ROW.search(u.text)), key=lambda u: -u.fit)
     dropped = {u.position for u in rows[_MOST_ROWS:]}
     return [u for u in units if u.position not in dropped]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.ports import Embedder
@@ -47,14 +47,23 @@ class _Plan:
 
 
 async def sync_folder(
-    pool: Pool, embedder: Embedder, folder: Path, *, url_base: str | None = None, source: str = "docs"
+    pool: Pool,
+    embedder: Embedder,
+    folder: Path,
+    *,
+    url_base: str | None = None,
+    source: str = "docs",
+    phrasings: bool = True,
 ) -> SyncReport:
     """Ingest new and changed pages of the folder and retire what is no longer in it.
 
     Other sources stay as they are. Vectors are computed outside the transaction, the change itself is one.
+    Without `phrasings` the customers' ways to ask are left for a later sync, which then finds every page changed.
     Raises UnreadablePage when a page cannot be read; then nothing has changed.
     """
     pages = await asyncio.to_thread(read_folder, folder, url_base=url_base)
+    if not phrasings:
+        pages = [replace(page, questions={}, content_hash=f"{page.content_hash}:bare") for page in pages]
     async with _exclusively(pool):
         async with transaction(pool) as conn:
             plan = _compare(pages, await store.list_articles(conn), source=source, model_id=embedder.model_id)
