@@ -23,7 +23,7 @@ _CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
 _BUDGET = {"whatsapp": 215, "web_form": 1100, "email": 1500}
 _WHOLE_SECTIONS = ("email", "web_form")
 # A second section joins when it fits nearly as well as the first.
-_NEARLY = 0.9
+_NEARLY = 0.93
 _UNIT_WEIGHT = 0.25
 _CODE_BONUS = 0.4
 _MAX_PASSAGES = 10

@@ -14,7 +14,8 @@ _ASKS = re.compile(
     r"|can|could|may|do|does|did|is|are|will|would|should)\b",
     re.IGNORECASE,
 )
-# With fewer words of its own a question leans on the sentences round it, and is no search by itself.
+# With fewer words of its own, or with a pronoun, a question leans on the sentences round it and is no search by itself.
+_LEANS = re.compile(r"\b(?:it|its|they|them|their|that|this|those|these|there|one|he|she|his|her)\b", re.IGNORECASE)
 _OWN_WORDS = 2
 _MAX_QUESTIONS = 3
 
@@ -28,7 +29,7 @@ def split_questions(message: str) -> list[str]:
         parts += (
             [sentence] if cut is None else [sentence[: cut.start()].strip(" ,;") + "?", sentence[cut.start() :].strip()]
         )
-    parts = [part for part in parts if len(content_words(part)) >= _OWN_WORDS]
+    parts = [part for part in parts if len(content_words(part)) >= _OWN_WORDS and not _LEANS.search(part)]
     return parts[:_MAX_QUESTIONS] if len(parts) > 1 else []
 
 

@@ -70,12 +70,27 @@ class Spine:
     context: WorkerContext
     mind: ScriptedMind
 
-    async def submit(self, message: str, *, subject: str = "Question", email: str = "ada@example.org", key: str | None = None) -> str:
+    async def submit(
+        self, message: str, *, subject: str = "Question", email: str = "ada@example.org", key: str | None = None
+    ) -> str:
         """A form submission as the edge accepts it; the ticket id."""
-        body = {"name": "Ada", "email": email, "subject": subject, "category": "general", "priority": "medium", "message": message}
+        body = {
+            "name": "Ada",
+            "email": email,
+            "subject": subject,
+            "category": "general",
+            "priority": "medium",
+            "message": message,
+        }
         async with transaction(self.context.pool) as conn:
             accepted = await accept_event(
-                conn, channel="web_form", kind="message", source_key=key or str(new_id()), body=body, key=email, ticket_id=new_ticket_id()
+                conn,
+                channel="web_form",
+                kind="message",
+                source_key=key or str(new_id()),
+                body=body,
+                key=email,
+                ticket_id=new_ticket_id(),
             )
         assert accepted.ticket_id
         return accepted.ticket_id
@@ -132,7 +147,9 @@ async def spine(pool: Pool, tmp_path: Path) -> AsyncIterator[Spine]:
         intents=(),
         clock=SystemClock(),
     )
-    settings = Settings(_env_file=None, data_dir=tmp_path, sweep_interval_s=0.2, sweep_after_s=1, turn_lease_s=1, handler_tries=2)  # pyright: ignore[reportCallIssue]
+    settings = Settings(
+        _env_file=None, data_dir=tmp_path, sweep_interval_s=0.2, sweep_after_s=1, turn_lease_s=1, handler_tries=2
+    )  # pyright: ignore[reportCallIssue]
     bus = MemoryBus(ALL_TOPICS)
     await bus.start()
     context = WorkerContext(settings, pool, bus, deps, build_graph(saver), graph_version(), {"web_form": WebForm()})
