@@ -18,7 +18,9 @@ _STEP = re.compile(r"^\s*(\d+\.|-)\s+")
 # A line of a table as the knowledge base writes it: `Header: cell; Header: cell.`
 _ROW = re.compile(r"; [^.;:]{1,60}: ")
 _MOST_ROWS = 2
-_CODE = re.compile(r"\b[A-Z]{1,4}-?\d{3,5}\b")
+_CODE = re.compile(r"\b[A-Z]{1,4}-?\d{2,5}\b")
+# "error PA-21", "it says TR-4102": an error code, while MUG-12 may be an item of the customer's own.
+_SAID_CODE = re.compile(r"\b(?:ERROR|CODE|SAYS|SHOWS|MESSAGE)\W+(?:\w+\W+){0,2}?([A-Z]{1,4}-?\d{2,5})\b")
 # Characters: what fits beside greeting and signature within the channel's own limit.
 _BUDGET = {"whatsapp": 215, "web_form": 1100, "email": 1500}
 _WHOLE_SECTIONS = ("email", "web_form")
@@ -84,8 +86,8 @@ class Composer:
         vectors = await self._embedder.embed([*asking, *texts])
         cosines = iter(_nearness(vectors[: len(asking)], vector) for vector in vectors[len(asking) :])
         codes = set(_CODE.findall(query.upper()))
-        if codes and not any(codes & set(_CODE.findall(text.upper())) for text in texts):
-            return []  # an error code that no document knows: what they say about other codes is no answer
+        if _unknown_error(query.upper(), " ".join(texts).upper()):
+            return []  # what the documents say about other codes is no answer
         sections = []
         for passage, units in split:
             judged = tuple(_Unit(u.position, u.text, u.block, next(cosines) + _code_fit(u.text, codes)) for u in units)
@@ -118,6 +120,15 @@ def _nearness(asked: Sequence[Sequence[float]], vector: Sequence[float]) -> floa
     """To the whole message and, where it has one, to the clause that asks."""
     whole, *clauses = [sum(a * b for a, b in zip(question, vector, strict=True)) for question in asked]
     return (whole + max(clauses)) / 2 if clauses else whole
+
+
+def _unknown_error(asked: str, found: str) -> bool:
+    """Whether the question is about an error code, and none of its codes stands in what was found."""
+    codes = set(_CODE.findall(asked))
+    known = set(_CODE.findall(found))
+    families = {code.rstrip("0123456789") for code in known}
+    errors = set(_SAID_CODE.findall(asked)) | {code for code in codes if code.rstrip("0123456789") in families}
+    return bool(errors) and not codes & known
 
 
 def _code_fit(text: str, codes: set[str]) -> float:

@@ -1,0 +1,85 @@
+"""Replies without a language model: the right section, the right rows, and silence about what no page knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm.compose import Composer, _unknown_error
+from llm.embedding import MiniLmEmbedder
+from llm.questions import asking_clauses, split_questions
+
+
+def passage(text: str, *, heading: str = "Heading", score: float = 0.8, id: str = "p1") -> dict[str, Any]:
+    return {"id": id, "title": "Title", "heading": heading, "score": score, "text": text}
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    return Composer(MiniLmEmbedder())
+
+
+async def say(
+    composer: Composer, question: str, *passages: dict[str, Any], channel: str = "web_form", sentiment: float = 0.5
+) -> str:
+    reply = await composer.compose(question, [(question, list(passages))], channel, sentiment=sentiment)
+    return "\n".join(sentence["text"] for sentence in reply)
+
+
+async def test_every_sentence_stands_in_the_passage_that_it_names(composer: Composer) -> None:
+    text = "Open Settings.\n1. Click Invoices.\n2. Click the PDF symbol."
+    [*reply] = await composer.compose("where are my invoices?", [("invoices", [passage(text)])], "email", sentiment=0.5)
+    assert all(sentence["text"] in text for sentence in reply)
+    assert {p for sentence in reply for p in sentence["passages"]} == {"p1"}
+
+
+async def test_a_table_is_not_read_out_whole(composer: Composer) -> None:
+    rows = "\n".join(f"Action: thing {n}; Owner: yes; Viewer: no." for n in range(8))
+    said = await say(composer, "what can a Viewer do?", passage(f"A Viewer can see everything.\n{rows}"))
+    assert said.count("Action:") == 2
+    assert "A Viewer can see everything." in said
+
+
+async def test_what_stands_before_the_first_heading_answers_nothing(composer: Composer) -> None:
+    summary = passage("How to print labels.", heading="", score=0.9, id="p0")
+    assert (
+        await say(composer, "how do I print labels?", summary, passage("Open Labels > Print."))
+        == "Open Labels > Print."
+    )
+
+
+async def test_whatsapp_gets_what_fits(composer: Composer) -> None:
+    long = " ".join(f"Sentence number {n} is about the stock of an item." for n in range(20))
+    assert len(await say(composer, "stock of an item", passage(long), channel="whatsapp")) <= 230
+
+
+async def test_a_frustrated_customer_is_met_with_one_sentence_of_empathy(composer: Composer) -> None:
+    calm = await say(composer, "how do I print?", passage("Open Labels > Print."))
+    upset = await say(composer, "how do I print?", passage("Open Labels > Print."), sentiment=0.33)
+    assert upset.endswith(calm)
+    assert upset.startswith("I am sorry")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "unknown"),
+    [
+        ("the printer is silent, error PA-21", "Error TR-3001 means that it is off.", True),
+        ("the page says TR-4102", "Error TR-3001 means that it is off.", True),
+        ("TR-3001 again", "Error TR-3001 means that it is off.", False),
+        ("my item MUG-12 is gone", "Error TR-3001 means that it is off.", False),
+        ("nothing prints", "Error TR-3001 means that it is off.", False),
+    ],
+)
+def test_an_error_code_that_no_page_knows_is_not_answered_with_others(asked: str, found: str, unknown: bool) -> None:
+    assert _unknown_error(asked.upper(), found.upper()) is unknown
+
+
+def test_a_question_that_leans_on_another_is_not_searched_alone() -> None:
+    assert split_questions("Is there an API limit and what happens when we go over it?") == []
+    two = split_questions("How do I archive an old product? And how can I restore a deleted location?")
+    assert len(two) == 2
+
+
+def test_a_clause_asks_without_a_question_mark() -> None:
+    assert asking_clauses("our old script gets E429, how many requests are ok") == ["how many requests are ok"]
