@@ -64,7 +64,7 @@ def invalid_field(field: str, message: str) -> ApiProblem:
 
 
 def database_away() -> ApiProblem:
-    detail = "Nothing was stored. Try again in a few seconds; the same Idempotency-Key makes it safe."
+    detail = "Nothing was stored. Try again in a few seconds; sending the same again makes no second ticket."
     return ApiProblem(503, "temporarily-unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
