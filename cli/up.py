@@ -139,6 +139,8 @@ async def _api(settings: Settings, dsn: str, listener: socket.socket) -> None:
 async def _worker(settings: Settings, dsn: str, roles: Sequence[Role]) -> None:
     async with _pool_and_bus(settings, dsn, f"fte-worker-{'-'.join(roles)}") as (pool, bus):
         context = build_worker_context(settings, pool, bus)
+        if "agent" in roles:
+            await warm_up(context.deps)
         async with crew(context, roles):
             log.info("worker.started", roles=",".join(roles))
             await until_told_to_stop()
