@@ -6,10 +6,14 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 
+from cli.demo import provider_app
+from core.settings import Settings
 from tests.deploy.conftest import Validate
 from tests.deploy.needs import NEEDS, assert_command_exists, default_of, roles_of
 from tests.deploy.settings_reference import COMPOSE_ONLY, env_names, secret_names
@@ -147,11 +151,31 @@ def test_every_image_has_a_tag():
 def test_the_demo_configures_both_providers_whole_and_points_at_the_mock():
     assert DEMO["COMPOSE_PROFILES"] in SERVICES["providers"]["profiles"]
     assert set(DEMO) - {"COMPOSE_PROFILES"} <= env_names()
-    assert all(DEMO[name] for name in NEEDS["delivery"] & set(DEMO))
-    assert NEEDS["delivery"] - set(DEMO) == NEEDS["relay"] | {"FTE_PUBLIC_BASE_URL"}
-    addresses = {name: value for name, value in DEMO.items() if name.endswith("_URL")}
+    assert NEEDS["delivery"] - set(DEMO) == NEEDS["relay"]
+    assert [name for name in NEEDS["delivery"] & set(DEMO) if not DEMO[name]] == ["FTE_PUBLIC_BASE_URL"]
+    addresses = {name: value for name, value in DEMO.items() if value and name.endswith("_URL")}
     assert set(addresses) == {"FTE_GMAIL_TOKEN_URL", "FTE_GMAIL_BASE_URL", "FTE_GMAIL_JWKS_URL", "FTE_TWILIO_BASE_URL"}
     assert all(address.startswith("http://providers:") for address in addresses.values())
+
+
+def test_the_mock_providers_know_the_accounts_that_the_demo_signs_in_to(monkeypatch: pytest.MonkeyPatch):
+    told: dict[str, str | None] = SERVICES["providers"]["environment"]
+    for name in env_names():
+        value = DEMO.get(name) if told.get(name) is None else told[name]
+        monkeypatch.setenv(name, value or "") if name in told else monkeypatch.delenv(name, raising=False)
+    client = TestClient(provider_app(Settings(_env_file=None)))  # pyright: ignore[reportCallIssue]
+    names = ("client_id", "client_secret", "refresh_token")
+    account = {name: DEMO[f"FTE_GMAIL_{name.upper()}"] for name in names} | {"grant_type": "refresh_token"}
+    token = client.post(urlsplit(DEMO["FTE_GMAIL_TOKEN_URL"]).path, data=account)
+    assert token.status_code == 200, token.text
+    assert client.get(urlsplit(DEMO["FTE_GMAIL_JWKS_URL"]).path).status_code == 200
+    sid = DEMO["FTE_TWILIO_ACCOUNT_SID"]
+    sent = client.post(
+        f"{urlsplit(DEMO['FTE_TWILIO_BASE_URL']).path}/2010-04-01/Accounts/{sid}/Messages.json",
+        data={"To": "whatsapp:+15550002222", "From": DEMO["FTE_TWILIO_WHATSAPP_FROM"], "Body": "hello"},
+        auth=(sid, DEMO["FTE_TWILIO_AUTH_TOKEN"]),
+    )
+    assert sent.status_code == 201, sent.text
 
 
 def test_the_image_runs_as_nobody_and_answers_for_itself():
