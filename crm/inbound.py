@@ -51,7 +51,6 @@ select id, channel, kind, source_key, body, received_at, ticket_id, raw from inb
 _EXISTS = "select status from inbound_events where id = %(id)s"
 _DONE = "update inbound_events set status = %(status)s, processed_at = now() where id = %(id)s and status = 'accepted'"
 _REOPEN = "update inbound_events set status = 'accepted', processed_at = null where id = %(id)s and status = 'dead'"
-_KEEP_RAW = "update inbound_events set raw = %(raw)s where id = %(id)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +118,6 @@ async def _fetch_event(conn: AsyncConnection, query: LiteralString, event_id: UU
 
 async def finish_event(conn: AsyncConnection, event_id: UUID, *, dead: bool = False) -> None:
     await conn.execute(_DONE, {"id": event_id, "status": "dead" if dead else "done"})
-
-
-async def keep_raw(conn: AsyncConnection, event_id: UUID, raw: bytes) -> None:
-    """Keep the bytes that were fetched for a hint, so that parsing can be repeated without the provider."""
-    await conn.execute(_KEEP_RAW, {"id": event_id, "raw": raw})
 
 
 async def reopen_event(conn: AsyncConnection, event_id: UUID) -> None:

@@ -30,10 +30,6 @@ order by id limit %(limit)s for update skip locked
 _MARK = "update outbox set published_at = now() where id = any(%(ids)s)"
 _LOCK_RELAY = "select pg_try_advisory_xact_lock(hashtext('fte.relay'))"
 _NEXT_DUE = "select extract(epoch from min(available_at) - now())::float8 as due from outbox where published_at is null"
-_BACKLOG = """
-select count(*) as pending, coalesce(extract(epoch from now() - min(available_at)), 0)::float8 as oldest_s
-from outbox where published_at is null and available_at <= now()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +91,3 @@ async def next_due_s(conn: AsyncConnection) -> float | None:
     """Seconds until the next event is due, None when there is none."""
     row = await (await conn.execute(_NEXT_DUE)).fetchone()
     return None if row is None else row[0]
-
-
-async def backlog(conn: AsyncConnection) -> tuple[int, float]:
-    """Events that are due and not published, and the age in seconds of the oldest."""
-    row = await (await conn.execute(_BACKLOG)).fetchone()
-    assert row is not None
-    return row[0], row[1]
