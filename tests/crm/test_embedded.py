@@ -218,6 +218,17 @@ def test_a_crashed_server_is_started_again_by_the_same_supervisor(data_dir: Path
         assert query(server.start(), b"SELECT count(*) FROM kept") == [(0,)]
 
 
+def test_a_restart_outwaits_a_child_of_the_crashed_server_that_still_holds_its_memory(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.dsn) as conn:
+        child = conn.info.backend_pid
+        os.kill(child, signal.SIGSTOP)  # it cannot notice that its master is gone
+        assert server.pid
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: server.pid is None)
+        threading.Timer(1, os.kill, (child, signal.SIGCONT)).start()
+        assert query(server.start(), b"SELECT 1") == [(1,)]
+
+
 def test_the_second_holder_is_refused_and_told_who_has_it(data_dir: Path, holder: Holder) -> None:
     with pytest.raises(DataDirInUse, match=f"run by process {holder.process.pid}: stop that one"):
         EmbeddedPostgres(data_dir).start()
