@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,18 @@ def test_many_commands_at_once_share_one_server(data_dir: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script, data_dir], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
     assert [command.communicate(timeout=60)[0].strip() for command in commands] == ["(1,)"] * 3
+
+
+def test_many_commands_at_once_make_one_home(data_dir: Path) -> None:
+    for number in range(20):
+        folder, together = data_dir / str(number), threading.Barrier(8)
+
+        def make(folder: Path = folder, together: threading.Barrier = together) -> Path:
+            together.wait()
+            return embedded_files.make_home(folder, None)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len({home.result() for home in [pool.submit(make) for _ in range(8)]}) == 1
 
 
 def test_the_server_outlives_the_thread_that_started_it(data_dir: Path) -> None:
