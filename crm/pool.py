@@ -17,7 +17,22 @@ from psycopg_pool import AsyncConnectionPool
 from core.errors import DatabaseUnavailable
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
-Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+
+class Pool(AsyncConnectionPool[Connection]):
+    """A pool whose users can be cancelled at any moment."""
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109  (psycopg's signature)
+        """As psycopg's. It waits with `wait_for`, which before Python 3.12 can swallow a cancellation that meets a
+        connection's arrival: the task would live on, and whoever waits for its end would wait for ever."""
+        task = asyncio.current_task()
+        asked = task.cancelling() if task else 0
+        conn = await super().getconn(timeout)
+        if task and task.cancelling() > asked:
+            await self.putconn(conn)
+            raise asyncio.CancelledError
+        return conn
+
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 5.0
@@ -30,7 +45,7 @@ _AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeou
 
 async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, name: str = "fte") -> Pool:
     """Open a pool whose connections know pgvector and give up in bounded time; `name` is shown in pg_stat_activity."""
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         dsn,
         kwargs={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": name, "options": _options(dsn)},
         min_size=min_size,

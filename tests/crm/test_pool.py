@@ -34,6 +34,21 @@ async def test_a_transaction_is_kept_at_its_end_and_undone_by_an_error(pool: Poo
     assert await value(pool, b"SELECT count(*) FROM thing") == 1
 
 
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_cancellation_that_meets_a_free_connection_is_not_swallowed(db: str, ticks: int) -> None:
+    async with await open_pool(db, max_size=1) as pool:
+        taken = await pool.getconn()
+        waiting = asyncio.create_task(do(pool, 60.0))
+        await asyncio.sleep(0.01)
+        await pool.putconn(taken)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        assert await asyncio.wait([waiting], timeout=5) == ({waiting}, set())
+        assert waiting.cancelled()
+        assert await value(pool, b"SELECT 1") == 1
+
+
 async def test_vectors_travel_in_binary(empty_db: str) -> None:
     with psycopg.connect(empty_db, autocommit=True) as conn:
         conn.execute("CREATE EXTENSION vector")
