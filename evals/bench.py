@@ -19,6 +19,7 @@ from random import Random
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
 
 from crm.pool import Pool, open_pool, transaction
 from evals.bench_crm import Thread, open_crowd, open_thread, receive, unfiled_thread
@@ -149,7 +150,7 @@ async def run_bench(dsn: str, dossier: Path, plan: Plan | None = None) -> BenchR
 async def _bench(dsn: str, dossier: Path) -> AsyncIterator[Bench]:
     prose = Prose(dossier / "docs")
     pool = await open_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, name="fte-bench")
-    saver_pool = Pool(
+    saver_pool: AsyncConnectionPool = AsyncConnectionPool(
         dsn,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         min_size=CONNECTIONS,
