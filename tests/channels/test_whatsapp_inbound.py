@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from channels.whatsapp.inbound import consent_word, event_body, is_twilio_host, read_message
+from channels.whatsapp.inbound import event_body, is_twilio_host, read_message
+from core.consent import consent_word
 from core.errors import InvalidInbound
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
