@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from base64 import b64decode
@@ -32,13 +33,18 @@ _MESSAGES = {
     21602: "Message body is required.",
     21610: "Attempt to send to unsubscribed recipient",
     21617: "The concatenated message body exceeds the 1600 character limit",
+    21656: "The ContentVariables Parameter is invalid",
     63016: "Failed to send freeform message because you are outside the allowed window",
 }
 
 
 @dataclass(slots=True)
 class TwilioFake:
-    """One account. `webhook_url` is where customers' messages go; `inline_63016` refuses at once instead of later."""
+    """One account. `webhook_url` is where customers' messages go; `inline_63016` refuses at once instead of later.
+
+    `templates`: the approved texts by ContentSid; only they reach a customer outside the window. `media`: the content
+    types of what came with a customer's message, by its sid.
+    """
 
     account_sid: str = "AC" + "0" * 32
     auth_token: str = "fake-auth-token"
@@ -49,6 +55,8 @@ class TwilioFake:
     messages: list[dict[str, Any]] = field(default_factory=list)
     unsubscribed: set[str] = field(default_factory=set)
     outside_window: set[str] = field(default_factory=set)
+    templates: dict[str, str] = field(default_factory=dict)
+    media: dict[str, list[str]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     notifier: Notifier = field(init=False)
 
@@ -66,6 +74,7 @@ class TwilioFake:
             Route(f"{account}/Messages.json", self._list, methods=["GET"]),
             Route(f"{account}/Messages.json", self._create, methods=["POST"]),
             Route(f"{account}/Messages/{{sid}}.json", self._get, methods=["GET"]),
+            Route(f"{account}/Messages/{{sid}}/Media.json", self._list_media, methods=["GET"]),
             Route("/_sent", self._inspect, methods=["GET"]),
             Route("/_inbound", self._inbound, methods=["POST"]),
             Route("/_recipients", self._recipients, methods=["POST"]),
@@ -85,6 +94,8 @@ class TwilioFake:
         self.outside_window.discard(address)
         message = self._store(address, self.number, body, "inbound", "received")
         sid = message["sid"]
+        message["num_media"] = more.get("NumMedia", "0")
+        self.media[sid] = [more.get(f"MediaContentType{n}", "") for n in range(int(message["num_media"]))]
         form = {
             "SmsMessageSid": sid, "NumMedia": "0", "ProfileName": profile_name, "MessageType": "text",
             "SmsSid": sid, "WaId": address.removeprefix("whatsapp:+"), "SmsStatus": "received", "Body": body,
@@ -118,29 +129,31 @@ class TwilioFake:
 
     async def _create(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}
-        to, body = form.get("To", ""), form.get("Body", "")
-        if refusal := self._check(request, to, body):
+        template = self.templates.get(form.get("ContentSid", ""))
+        to, body = form.get("To", ""), form.get("Body", "") if template is None else _filled(template, form)
+        if refusal := self._check(request, to, body, late=template is None and to in self.outside_window):
             return refusal
-        message = self._store(form.get("From", ""), to, body, "outbound-api", "queued")
+        message = self._store(form.get("From", ""), to, body or "", "outbound-api", "queued")
         answer = dict(message)
-        self._report(message, form.get("StatusCallback"))
+        self._report(message, form.get("StatusCallback"), late=template is None and to in self.outside_window)
         return JSONResponse(answer, 201)
 
-    def _check(self, request: Request, to: str, body: str) -> Response | None:
+    def _check(self, request: Request, to: str, body: str | None, *, late: bool) -> Response | None:
         if not self._authorised(request):
             return _refusal(401, 20003)
         if not _TO.fullmatch(to):
             return _refusal(400, 21211)
+        if body is None:
+            return _refusal(400, 21656)
         if not body:
             return _refusal(400, 21602)
         if len(body) > 1600:
             return _refusal(400, 21617)
         if to in self.unsubscribed:
             return _refusal(400, 21610)
-        return _refusal(400, 63016) if self.inline_63016 and to in self.outside_window else None
+        return _refusal(400, 63016) if self.inline_63016 and late else None
 
-    def _report(self, message: dict[str, Any], callback: str | None) -> None:
-        late = message["to"] in self.outside_window
+    def _report(self, message: dict[str, Any], callback: str | None, *, late: bool) -> None:
         steps = ["failed"] if late else ["sent", "delivered"]
         message["status"] = steps[-1]
         message["error_code"] = 63016 if late else None
@@ -173,6 +186,20 @@ class TwilioFake:
         found = [m for m in self.messages if m["sid"] == request.path_params["sid"]]
         return JSONResponse(found[0]) if found else _refusal(404, 20404)
 
+    async def _list_media(self, request: Request) -> Response:
+        if not self._authorised(request):
+            return _refusal(401, 20003)
+        sid, now = request.path_params["sid"], format_datetime(datetime.now(UTC))
+        rows = [
+            {
+                "sid": f"ME{sid[2:-2]}{n:02}", "account_sid": self.account_sid, "parent_sid": sid,
+                "content_type": content_type, "date_created": now, "date_updated": now,
+                "uri": f"{request.url.path.removesuffix('.json')}/ME{sid[2:-2]}{n:02}.json",
+            }
+            for n, content_type in enumerate(self.media.get(sid, ()))
+        ]  # fmt: skip
+        return JSONResponse({"media_list": rows, "page": 0, "page_size": 50, "next_page_uri": None})
+
     def _authorised(self, request: Request) -> bool:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         try:
@@ -195,6 +222,18 @@ class TwilioFake:
             if name in body:
                 (group.add if body[name] else group.discard)(str(body["address"]))
         return Response(status_code=204)
+
+
+def _filled(template: str, form: Mapping[str, str]) -> str | None:
+    """The approved text with its variables; None where they don't fit it, or one has a line break."""
+    try:
+        variables = {str(name): str(value) for name, value in json.loads(form.get("ContentVariables", "{}")).items()}
+    except (ValueError, AttributeError):
+        return None
+    wanted = set(re.findall(r"\{\{(\w+)\}\}", template))
+    if set(variables) != wanted or any(re.search(r"[\n\t]| {5}", value) for value in variables.values()):
+        return None
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: variables[match[1]], template)
 
 
 def _refusal(status: int, code: int) -> Response:
