@@ -7,7 +7,7 @@ import re
 import secrets
 from base64 import b64decode
 from binascii import Error as BinasciiError
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from twilio.request_validator import RequestValidator
 
@@ -42,8 +42,8 @@ _MESSAGES = {
 class TwilioFake:
     """One account. `webhook_url` is where customers' messages go; `inline_63016` refuses at once instead of later.
 
-    `templates`: the approved texts by ContentSid; only they reach a customer outside the window. `media`: the content
-    types of what came with a customer's message, by its sid.
+    `templates`: the approved texts by ContentSid; only they reach a customer outside the window. `media`: content
+    type and content of what came with customers' messages, by the sid of a medium.
     """
 
     account_sid: str = "AC" + "0" * 32
@@ -56,7 +56,7 @@ class TwilioFake:
     unsubscribed: set[str] = field(default_factory=set)
     outside_window: set[str] = field(default_factory=set)
     templates: dict[str, str] = field(default_factory=dict)
-    media: dict[str, list[str]] = field(default_factory=dict)
+    media: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     notifier: Notifier = field(init=False)
 
@@ -75,6 +75,8 @@ class TwilioFake:
             Route(f"{account}/Messages.json", self._create, methods=["POST"]),
             Route(f"{account}/Messages/{{sid}}.json", self._get, methods=["GET"]),
             Route(f"{account}/Messages/{{sid}}/Media.json", self._list_media, methods=["GET"]),
+            Route(f"{account}/Messages/{{sid}}/Media/{{media}}", self._move_to_cdn, methods=["GET"]),
+            Route("/cdn/{media}", self._give_media, methods=["GET"]),
             Route("/_sent", self._inspect, methods=["GET"]),
             Route("/_inbound", self._inbound, methods=["POST"]),
             Route("/_recipients", self._recipients, methods=["POST"]),
@@ -88,16 +90,25 @@ class TwilioFake:
 
         return FaultyApp(Starlette(routes=routes, lifespan=lifespan), self.faults, _error_body)
 
-    async def customer_writes(self, sender: str, body: str, *, profile_name: str = "", **more: str) -> dict[str, Any]:
-        """A customer's WhatsApp message, stored and sent to the webhook. Returns its sid and the webhook's status."""
+    async def customer_writes(
+        self, sender: str, body: str, *, profile_name: str = "", media: Sequence[tuple[str, bytes]] = (), **more: str
+    ) -> dict[str, Any]:
+        """A customer's WhatsApp message, stored and sent to the webhook. Returns its sid and the webhook's status.
+
+        `media`: content type and content of each.
+        """
         address = sender if sender.startswith("whatsapp:") else f"whatsapp:{sender}"
         self.outside_window.discard(address)
         message = self._store(address, self.number, body, "inbound", "received")
         sid = message["sid"]
-        message["num_media"] = more.get("NumMedia", "0")
-        self.media[sid] = [more.get(f"MediaContentType{n}", "") for n in range(int(message["num_media"]))]
+        message["num_media"] = str(len(media))
+        stored = {f"ME{sid[2:-2]}{n:02}": medium for n, medium in enumerate(media)}
+        self.media |= stored
+        for n, (media_sid, (content_type, _)) in enumerate(stored.items()):
+            url = f"https://api.twilio.com/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}/Media/{media_sid}"
+            more |= {f"MediaUrl{n}": url, f"MediaContentType{n}": content_type}
         form = {
-            "SmsMessageSid": sid, "NumMedia": "0", "ProfileName": profile_name, "MessageType": "text",
+            "SmsMessageSid": sid, "NumMedia": str(len(media)), "ProfileName": profile_name, "MessageType": "text",
             "SmsSid": sid, "WaId": address.removeprefix("whatsapp:+"), "SmsStatus": "received", "Body": body,
             "To": self.number, "NumSegments": "1", "ReferralNumMedia": "0", "MessageSid": sid,
             "AccountSid": self.account_sid, "From": address, "ApiVersion": "2010-04-01",
@@ -192,13 +203,26 @@ class TwilioFake:
         sid, now = request.path_params["sid"], format_datetime(datetime.now(UTC))
         rows = [
             {
-                "sid": f"ME{sid[2:-2]}{n:02}", "account_sid": self.account_sid, "parent_sid": sid,
-                "content_type": content_type, "date_created": now, "date_updated": now,
-                "uri": f"{request.url.path.removesuffix('.json')}/ME{sid[2:-2]}{n:02}.json",
+                "sid": media_sid, "account_sid": self.account_sid, "parent_sid": sid, "content_type": content_type,
+                "date_created": now, "date_updated": now,
+                "uri": f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}/Media/{media_sid}.json",
             }
-            for n, content_type in enumerate(self.media.get(sid, ()))
+            for media_sid, (content_type, _) in self.media.items() if media_sid[2:-2] == sid[2:-2]
         ]  # fmt: skip
         return JSONResponse({"media_list": rows, "page": 0, "page_size": 50, "next_page_uri": None})
+
+    async def _move_to_cdn(self, request: Request) -> Response:
+        if not self._authorised(request):
+            return _refusal(401, 20003)
+        media_sid = request.path_params["media"]
+        if media_sid not in self.media:
+            return _refusal(404, 20404)
+        base = request.url.path.partition("/2010-04-01/")[0]
+        return RedirectResponse(f"{base}/cdn/{media_sid}", 307)
+
+    async def _give_media(self, request: Request) -> Response:
+        content_type, content = self.media[request.path_params["media"]]
+        return Response(content, media_type=content_type)
 
     def _authorised(self, request: Request) -> bool:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
@@ -214,7 +238,7 @@ class TwilioFake:
     async def _inbound(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.json()).items()}
         sender, body = form.pop("from", ""), form.pop("body", "")
-        return JSONResponse(await self.customer_writes(sender, body, **form))
+        return JSONResponse(await self.customer_writes(sender, body, media=(), **form))
 
     async def _recipients(self, request: Request) -> Response:
         body = await request.json()

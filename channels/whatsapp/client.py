@@ -18,6 +18,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 
 from core.errors import ChannelError, RecipientStopped, WindowClosed
 
+API_BASE: Final = "https://api.twilio.com"
 TIMEOUT: Final = "timeout"
 _UNREADABLE: Final = "unreadable"
 _PAGE: Final = 100
@@ -77,8 +78,7 @@ class TwilioApi:
             found = await self._client.messages(sid).media.list_async()
         except TwilioException as error:
             raise _translate(error) from error
-        base = self._client.api.base_url
-        return [(f"{base}{str(m.uri).removesuffix('.json')}", m.content_type or "") for m in found]
+        return [(f"{API_BASE}{str(m.uri).removesuffix('.json')}", m.content_type or "") for m in found]
 
     async def _list(self, since: datetime, **wanted: str) -> list[MessageInstance]:
         """Newest first as they come, so the first that is too old ends it; a queued message has no date_sent to filter by."""

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from mimetypes import guess_extension
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -133,7 +134,8 @@ def _media(form: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
     for index in range(min(int(count) if count.isascii() and count.isdecimal() else 0, MAX_MEDIA)):
         url, content_type = form.get(f"MediaUrl{index}", ""), form.get(f"MediaContentType{index}", "").lower()
         kind = "sticker" if form.get("MessageType") == "sticker" else _kind(content_type)
-        yield {"url": url, "content_type": content_type, "kind": kind, "fetchable": is_twilio_host(url)}
+        name = f"{kind.replace(' ', '-')}-{index + 1}{guess_extension(content_type) or ''}"
+        yield {"name": name, "content_type": content_type, "kind": kind, "url": url, "fetchable": is_twilio_host(url)}
 
 
 def is_twilio_host(url: str) -> bool:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from channels.whatsapp.status import StatusReport
 from crm.pool import transaction
 from crm.reconcile import reconciling
-from tests.fixtures_whatsapp import CREATE, STATUS, WhatsApp
+from tests.fixtures_whatsapp import CREATE, CUSTOMER, STATUS, WhatsApp
 from workers.crew import crew
 from workers.statuses import apply_report
 
@@ -60,11 +60,11 @@ async def test_what_is_younger_than_the_grace_is_left_to_its_webhook_and_the_pas
 
 async def test_a_missed_message_brings_its_media(whatsapp: WhatsApp) -> None:
     whatsapp.fake.faults.add(INBOUND, "drop")
-    await whatsapp.writes("See", NumMedia="1", MediaContentType0="image/png", MediaUrl0="https://api.twilio.com/ME1")
+    await whatsapp.fake.customer_writes(CUSTOMER, "See", media=[("image/png", b"png")])
     [body] = await whatsapp.adapter.list_received(datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + LATER)
     body = await whatsapp.adapter.with_media(body)
     assert (body["NumMedia"], body["MediaContentType0"]) == ("1", "image/png")
-    assert "/Media/" in body["MediaUrl0"]
+    assert body["MediaUrl0"].startswith("https://api.twilio.com/2010-04-01/Accounts/")
 
 
 async def test_a_send_that_nobody_reported_on_is_asked_about_until_its_fate_is_known(whatsapp: WhatsApp) -> None:
