@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from api import conversations, customers, gmail, health, metrics, reviews, support, webhooks
+from api import attachments, conversations, customers, gmail, health, metrics, reviews, support, webhooks
 from api.context import ApiContext
 from api.middleware import BodyLimit, RequestGate
 from api.openapi import describe
@@ -40,7 +40,7 @@ def create_app(context: ApiContext) -> FastAPI:
     app.state.context = context
     app.state.submissions = MovingWindow(context.submit_rate_per_minute)
     install_problems(app)
-    for room in (health, gmail, webhooks, support, reviews, conversations, customers, metrics):
+    for room in (health, gmail, webhooks, support, reviews, conversations, attachments, customers, metrics):
         app.include_router(room.router)
     app.router.default = pages_of(context)
     describe(app)

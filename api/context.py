@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
 
+from channels.whatsapp.media import MediaFetcher
 from channels.whatsapp.signature import SignatureSecrets
 from core.clock import Clock
 from core.profile import CompanyProfile
@@ -25,7 +26,8 @@ PushVerifier: TypeAlias = Callable[[str], Awaitable[str | None]]
 class ApiContext:
     """`public_base_url` is the address that Twilio signs; `bus_health` answers whether the conveyor can be reached.
 
-    A verifier is None where its channel is not configured. The mailbox and subscription are the ones that we answer.
+    A verifier, and what fetches media, is None where its channel is not configured. The mailbox and subscription are the
+    ones that we answer.
     """
 
     pool: Pool
@@ -38,6 +40,7 @@ class ApiContext:
     max_body_bytes: int = 1_000_000
     submit_rate_per_minute: int = 30
     whatsapp_secrets: SignatureSecrets | None = None
+    whatsapp_media: MediaFetcher | None = None
     push_verifier: PushVerifier | None = None
     mailbox: str | None = None
     push_subscription: str | None = None

@@ -48,6 +48,14 @@ class ConversationTicket(_View):
     updated_at: datetime
 
 
+class AttachmentView(BaseModel):
+    """What came with a message. The content stays with the provider, who does not always tell its size."""
+
+    name: str = ""
+    content_type: str = ""
+    bytes: int | None = None
+
+
 class ConversationMessage(_View):
     id: UUID
     seq: int
@@ -62,6 +70,7 @@ class ConversationMessage(_View):
     automatic: str | None = Field(description="The rule that says no person wrote this")
     outcome: Outcome | None = Field(description="What became of an inbound message; null while it is worked on")
     outcome_reason: str | None
+    attachments: list[AttachmentView]
     delivery_status: DeliveryStatus | None
     sources: list[SourceView]
 

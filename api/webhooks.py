@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +14,7 @@ from api.context import ANSWER_TIMEOUT_S, context_of
 from api.counters import acknowledging, count_accepted, count_refused
 from api.problems import ApiProblem, problem_for_status, problem_responses
 from api.tracing import trace_of
-from channels.whatsapp.inbound import event_body, message_sid, sender_address
+from channels.whatsapp.inbound import event_body, message_key, sender_key
 from channels.whatsapp.signature import public_url, refuse
 from channels.whatsapp.status import read_status
 from core.errors import Conflict, InvalidInbound
@@ -58,9 +57,9 @@ async def receive_whatsapp(request: Request) -> Response:
             request,
             "whatsapp",
             "message",
-            source_key=_message_key(body, raw),
+            source_key=message_key(body, raw),
             body=body,
-            key=_sender_key(body),
+            key=sender_key(body),
             raw=raw,
         )
         return Response(_EMPTY_TWIML, media_type="text/xml")
@@ -113,22 +112,6 @@ def _signed(request: Request, params: Pairs) -> bool:
         count_refused("whatsapp", f"signature_{refusal}")
         log.warning("webhook.refused", channel="whatsapp", reason=refusal)
     return refusal is None
-
-
-def _message_key(body: Mapping[str, str], raw: bytes) -> str:
-    try:
-        return message_sid(body)
-    except InvalidInbound:
-        return f"sha256:{hashlib.sha256(raw).hexdigest()}"
-
-
-def _sender_key(body: Mapping[str, str]) -> str:
-    """What keeps one sender's messages in order, without being an address."""
-    try:
-        address = sender_address(body)[1]
-    except InvalidInbound:
-        address = ""
-    return f"whatsapp:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 async def accept(

@@ -18,6 +18,7 @@ from channels.email.reply import Letterhead
 from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
 from channels.whatsapp.adapter import TwilioWhatsApp, WhatsAppConfig
+from channels.whatsapp.media import MediaFetcher
 from channels.whatsapp.signature import SignatureSecrets
 from core.clock import SystemClock
 from core.errors import ConfigurationError
@@ -195,11 +196,19 @@ def build_api_context(settings: Settings, pool: Pool, bus: Bus, *, web: bool) ->
         max_body_bytes=settings.max_body_bytes,
         submit_rate_per_minute=settings.submit_rate_per_minute,
         whatsapp_secrets=SignatureSecrets(tokens) if settings.twilio_configured else None,
+        whatsapp_media=_whatsapp_media(settings),
         push_verifier=_push_verifier(settings),
         mailbox=settings.gmail_address,
         push_subscription=settings.gmail_push_subscription,
         bus_health=bus_answers,
     )
+
+
+def _whatsapp_media(settings: Settings) -> MediaFetcher | None:
+    if not settings.twilio_configured:
+        return None
+    sid, token = settings.twilio_account_sid or "", reveal(settings.twilio_auth_token)
+    return MediaFetcher(sid, token, base_url=settings.twilio_base_url)
 
 
 def _push_verifier(settings: Settings) -> Callable[[str], Awaitable[str | None]] | None:

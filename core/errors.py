@@ -76,5 +76,13 @@ class ChannelError(SupportError):
         self.code = code
 
 
+class RecipientStopped(ChannelError):
+    """The recipient has asked us to stop; only their own START changes that."""
+
+
+class WindowClosed(ChannelError):
+    """The customer wrote more than 24 hours ago: WhatsApp takes only approved templates now."""
+
+
 class InvalidInbound(SupportError):
     """What came in cannot be understood; a person looks at it."""

@@ -12,6 +12,13 @@ from core.errors import ConfigurationError
 from core.models import Label
 from core.vocabulary import Priority
 
+_NEEDED_NOTICES = {
+    "default": "when a person takes over",
+    "opt_out": "when they have said STOP",
+    "opt_in": "when they have said START",
+    "help": "when they have said HELP",
+}
+
 
 class CompanyProfile(BaseModel):
     """`dossier/profile.yaml` and `dossier/notices.yaml`."""
@@ -32,13 +39,14 @@ class CompanyProfile(BaseModel):
 
 
 def load_profile(folder: Path) -> CompanyProfile:
-    """`profile.yaml` and, beside it, `notices.yaml`: the words for a hand-over."""
+    """`profile.yaml` and, beside it, `notices.yaml`: the words for a hand-over, and for STOP, START and HELP."""
     path = folder / "profile.yaml"
     notices = _read_yaml(folder / "notices.yaml")
-    if "default" not in (notices or {}):
-        raise ConfigurationError(
-            f"{folder / 'notices.yaml'} needs an entry `default`: what customers read when a person takes over"
-        )
+    for name, meaning in _NEEDED_NOTICES.items():
+        if name not in (notices or {}):
+            raise ConfigurationError(
+                f"{folder / 'notices.yaml'} needs an entry `{name}`: what customers read {meaning}"
+            )
     try:
         return CompanyProfile.model_validate({**_read_yaml(path), "notices": notices})
     except ValidationError as error:

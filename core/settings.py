@@ -74,6 +74,18 @@ class Settings(BaseSettings):
     )
     pause_whatsapp_s: float = Field(2, ge=0, le=60, description="The same for WhatsApp, where people write in bursts")
     pause_web_form_s: float = Field(0, ge=0, le=60, description="The same for the web form")
+    pace_whatsapp_s: float = Field(
+        6,
+        ge=0,
+        le=60,
+        description="Seconds between two WhatsApp messages to one recipient; WhatsApp takes about one in 6",
+    )
+    reconcile_interval_s: float = Field(
+        60, ge=1, description="Seconds between two questions to the providers about what no webhook told"
+    )
+    reconcile_after_s: float = Field(
+        300, ge=1, description="Age in seconds at which a message without a status report is asked about"
+    )
 
     # language models
     openai_api_key: SecretStr | None = Field(
@@ -108,6 +120,13 @@ class Settings(BaseSettings):
         None, description="The token before, accepted during a rotation"
     )
     twilio_whatsapp_from: str | None = Field(None, description="Our WhatsApp sender, as whatsapp:+15550001111")
+    twilio_template_sid: str | None = Field(
+        None,
+        description="ContentSid of the approved template that carries an answer after the 24 hours; empty gives it to a person",
+    )
+    twilio_template_text: str | None = Field(
+        None, description="The approved text of that template to the letter, with {{1}} where the answer stands"
+    )
     twilio_base_url: str | None = Field(None, description="Another address of the Twilio API, for tests and demos")
 
     # the front door
@@ -142,6 +161,15 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _whole_template(self) -> Settings:
+        sid, text = self.twilio_template_sid, self.twilio_template_text
+        if bool(sid) != bool(text) or (text and text.count("{{") != 1) or (text and "{{1}}" not in text):
+            raise ValueError(
+                "A template needs both FTE_TWILIO_TEMPLATE_SID and FTE_TWILIO_TEMPLATE_TEXT, the text with {{1}} once and no other variable"
+            )
+        return self
+
     @property
     def gmail_configured(self) -> bool:
         return self.gmail_address is not None
@@ -152,6 +180,10 @@ class Settings(BaseSettings):
 
     def pause_s(self, channel: str) -> float:
         return float(getattr(self, f"pause_{channel}_s"))
+
+    def pace_s(self, channel: str) -> float:
+        """Only WhatsApp limits how fast one recipient is written to."""
+        return self.pace_whatsapp_s if channel == "whatsapp" else 0.0
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import kwargs_row
 from psycopg.types.json import Jsonb
 
+from core.errors import NotFound
 from core.models import Outgoing, Receipt
-from core.vocabulary import DeliveryStatus
 
 # The oldest unsent message of the conversation, if it is due: a later one never overtakes it.
 _CLAIM = """
@@ -21,10 +21,13 @@ where id = (select d.id from deliveries d join messages m on m.id = d.message_id
   and coalesce(lease_until, '-infinity') <= now() and next_attempt_at <= now()
 returning id
 """
+# `seen`: what reports told of parts whose sending we did not live to note.
 _OUTGOING = """
 select d.id as delivery_id, m.id as message_id, m.ticket_id, m.channel, d.recipient, m.subject,
        array(select jsonb_array_elements_text(m.parts)) as parts, d.attempts as attempt, m.author, m.conversation_id,
-       c.thread, d.progress
+       c.thread, d.progress || jsonb_build_object('seen', coalesce(
+           (select jsonb_object_agg(r.part, r.provider_message_id) from provider_reports r
+            where r.delivery_id = d.id and r.part is not null), '{}')) as progress
 from deliveries d join messages m on m.id = d.message_id join conversations c on c.id = m.conversation_id where d.id = %(id)s
 """
 _SENT = """
@@ -43,18 +46,34 @@ update deliveries set status = 'queued', lease_until = null, last_error = %(erro
        next_attempt_at = now() + make_interval(secs => %(delay_s)s)
 where id = %(id)s and status = 'sending'
 """
-_FAILED = "update deliveries set status = 'failed', lease_until = null, last_error = %(error)s where id = %(id)s and status <> 'failed'"
-_PROGRESS = "update deliveries set progress = progress || %(progress)s where id = %(id)s"
-# A failure is final unless the customer is known to have got the message: it stands between sent and delivered.
-_STATUS = """
-update deliveries set status = %(status)s,
-       delivered_at = case when %(status)s in ('delivered', 'read') then coalesce(delivered_at, now()) else delivered_at end,
-       last_error = coalesce(%(error)s, last_error)
-where (id = %(id)s or provider_message_id = %(provider_id)s)
-  and array_position(array['queued','sending','sent','failed','delivered','read'], status)
-      < array_position(array['queued','sending','sent','failed','delivered','read'], %(status)s)
-returning id
+# A wait for the recipient's pace is no attempt, and a part that went out ends the count of those before it.
+_POSTPONE = """
+update deliveries set status = 'queued', lease_until = null, attempts = attempts - 1,
+       next_attempt_at = now() + make_interval(secs => %(delay_s)s)
+where id = %(id)s and status = 'sending'
 """
+_GO_ON = """
+update deliveries set status = 'queued', lease_until = null, attempts = 0, last_error = null, next_attempt_at = now()
+where id = %(id)s and status = 'sending'
+"""
+_FAILED = """
+update deliveries set status = 'failed', lease_until = null, last_error = %(error)s
+where id = %(id)s and status in ('queued', 'sending', 'sent')
+"""
+_PROGRESS = "update deliveries set progress = progress || %(progress)s where id = %(id)s"
+# A template that says the same stands in for a message that may not go any more: same turn, same author, present epoch.
+_ADD_STAND_IN = """
+insert into messages (conversation_id, customer_id, ticket_id, turn_id, channel, direction, author, kind, body, parts, owner_epoch)
+select m.conversation_id, m.customer_id, m.ticket_id, m.turn_id, m.channel, 'outbound', m.author, 'message', %(text)s, %(parts)s,
+       c.owner_epoch
+from messages m join conversations c on c.id = m.conversation_id where m.id = %(message_id)s
+     and (m.author <> 'assistant' or c.owner = 'assistant')
+on conflict (turn_id, kind) where direction = 'outbound' do nothing returning id
+"""
+_DELIVER_STAND_IN = """
+insert into deliveries (message_id, channel, recipient, progress) values (%(id)s, %(channel)s, %(recipient)s, %(progress)s)
+"""
+_REPLACED = "update deliveries set replaced_by = %(id)s where id = %(delivery_id)s"
 
 
 async def claim_delivery(conn: AsyncConnection, conversation_id: UUID, *, lease_s: float) -> Outgoing | None:
@@ -62,9 +81,16 @@ async def claim_delivery(conn: AsyncConnection, conversation_id: UUID, *, lease_
     row = await (await conn.execute(_CLAIM, {"conversation_id": conversation_id, "lease_s": lease_s})).fetchone()
     if row is None:
         return None
+    return await get_outgoing(conn, row[0])
+
+
+async def get_outgoing(conn: AsyncConnection, delivery_id: UUID) -> Outgoing:
     async with conn.cursor(row_factory=kwargs_row(_outgoing)) as cursor:
-        await cursor.execute(_OUTGOING, {"id": row[0]})
-        return await cursor.fetchone()
+        await cursor.execute(_OUTGOING, {"id": delivery_id})
+        outgoing = await cursor.fetchone()
+    if outgoing is None:
+        raise NotFound("There is no such delivery", delivery_id=delivery_id)
+    return outgoing
 
 
 def _outgoing(**row: Any) -> Outgoing:
@@ -81,6 +107,16 @@ async def try_again(conn: AsyncConnection, delivery_id: UUID, *, error: str, del
     await conn.execute(_AGAIN, {"id": delivery_id, "error": error, "delay_s": delay_s})
 
 
+async def postpone(conn: AsyncConnection, delivery_id: UUID, *, delay_s: float) -> None:
+    """Give a claim back until the recipient may be written to."""
+    await conn.execute(_POSTPONE, {"id": delivery_id, "delay_s": delay_s})
+
+
+async def go_on(conn: AsyncConnection, delivery_id: UUID) -> None:
+    """A part is out: the next one is due."""
+    await conn.execute(_GO_ON, {"id": delivery_id})
+
+
 async def fail_delivery(conn: AsyncConnection, delivery_id: UUID, *, error: str) -> None:
     await conn.execute(_FAILED, {"id": delivery_id, "error": error})
 
@@ -90,14 +126,15 @@ async def save_progress(conn: AsyncConnection, delivery_id: UUID, progress: Mapp
     await conn.execute(_PROGRESS, {"id": delivery_id, "progress": Jsonb(dict(progress))})
 
 
-async def raise_status(
-    conn: AsyncConnection,
-    status: DeliveryStatus,
-    *,
-    delivery_id: UUID | None,
-    provider_message_id: str | None,
-    error: str | None = None,
-) -> bool:
-    """A status callback; False when it was old news or its delivery is not known (yet)."""
-    values = {"status": status, "id": delivery_id, "provider_id": provider_message_id, "error": error}
-    return (await conn.execute(_STATUS, values)).rowcount > 0
+async def replace_by(conn: AsyncConnection, outgoing: Outgoing, text: str, progress: Mapping[str, Any]) -> bool:
+    """Store and queue a message that says the same under an approved template; False where its turn has one, or a person has taken over."""
+    values = {"message_id": outgoing.message_id, "text": text, "parts": Jsonb([text])}
+    row = await (await conn.execute(_ADD_STAND_IN, values)).fetchone()
+    if row is None:
+        return False
+    stand_in = {"id": row[0], "delivery_id": outgoing.delivery_id, "channel": outgoing.channel}
+    await conn.execute(
+        _DELIVER_STAND_IN, {**stand_in, "recipient": outgoing.recipient, "progress": Jsonb(dict(progress))}
+    )
+    await conn.execute(_REPLACED, stand_in)
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -46,6 +46,9 @@ where id = %(id)s and status = 'accepted' for update skip locked
 """
 _LOAD = """
 select id, channel, kind, source_key, body, received_at, ticket_id, raw from inbound_events where id = %(id)s and status = 'accepted'
+"""
+_KNOWN = """
+select source_key from inbound_events where channel = %(channel)s and kind = %(kind)s and source_key = any(%(keys)s)
 """
 _EXISTS = "select status from inbound_events where id = %(id)s"
 _DONE = "update inbound_events set status = %(status)s, processed_at = now() where id = %(id)s and status = 'accepted'"
@@ -95,6 +98,12 @@ async def accept_event(
     if row[2] != body_hash:
         raise Conflict("The same key was used before with different content", event_id=row[0])
     return Accepted(row[0], row[1], duplicate=True)
+
+
+async def list_known(conn: AsyncConnection, channel: Channel, kind: InboundKind, keys: Sequence[str]) -> set[str]:
+    """Those of the keys under which an event was accepted before."""
+    rows = await (await conn.execute(_KNOWN, {"channel": channel, "kind": kind, "keys": list(keys)})).fetchall()
+    return {row[0] for row in rows}
 
 
 async def load_event(conn: AsyncConnection, event_id: UUID) -> InboundEvent | None:

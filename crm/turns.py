@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -33,6 +34,13 @@ _TAKE_MESSAGES = """
 update messages set turn_id = %(turn_id)s
 where conversation_id = %(id)s and direction = 'inbound' and outcome is null and turn_id is null
 """
+_BURST = """
+select c.channel, extract(epoch from now() - max(m.created_at))::float8, extract(epoch from now() - min(m.created_at))::float8
+from messages m join conversations c on c.id = m.conversation_id
+where m.conversation_id = %(id)s and m.direction = 'inbound' and m.outcome is null and m.turn_id is null group by c.channel
+"""
+# A customer who never stops writing is answered all the same.
+_LONGEST_BURST = 5
 _PROCESSING = "update tickets set status = 'processing', updated_at = now() where id = %(ticket_id)s and status in ('open', 'resolved')"
 _JOIN_REVIEW = """
 update messages set outcome = 'handed_over', outcome_reason = 'with_person'
@@ -48,7 +56,8 @@ select t.id as turn_id, t.lease, c.id as conversation_id, c.customer_id, k.id as
        u.name as customer_name, c.evidence, c.subject, k.category, k.priority, c.owner_epoch, t.attempt,
        coalesce((select string_agg(m.body, E'\n\n' order by m.seq) from messages m
          where m.turn_id = t.id and m.direction = 'inbound'), '') as text,
-       not exists (select from messages m where m.conversation_id = c.id and m.direction = 'outbound') as first_reply,
+       not exists (select from messages m where m.conversation_id = c.id and m.direction = 'outbound'
+                   and m.author <> 'system') as first_reply,
        coalesce((select min(m.created_at) from messages m where m.turn_id = t.id and m.direction = 'inbound'), t.started_at) as received_at,
        t.status = 'waiting' as resuming
 from turns t join conversations c on c.id = t.conversation_id join tickets k on k.id = t.ticket_id
@@ -77,8 +86,8 @@ _RELEASE_ALL = "update turns set lease_until = now() where status <> 'done' and 
 _OPEN_EMPTY = """
 insert into turns (conversation_id, ticket_id, owner_epoch, lease, lease_until, graph_version)
 select c.id, k.id, c.owner_epoch, %(lease)s, now() + make_interval(secs => %(lease_s)s), %(graph_version)s
-from conversations c join tickets k on k.conversation_id = c.id and k.status <> 'closed' where c.id = %(id)s
-returning id
+from conversations c join tickets k on k.conversation_id = c.id where c.id = %(id)s
+order by k.status = 'closed', k.created_at desc limit 1 returning id
 """
 _NOTE_REVIEW = """
 update reviews set summary = summary || E'\n' || %(note)s, version = version + 1 where conversation_id = %(id)s and status = 'open'
@@ -136,6 +145,15 @@ async def claim_turn(conn: AsyncConnection, conversation_id: UUID, *, lease_s: f
         return Claim(None, joined_review=joined.rowcount > 0)
     turn_id = await _take_over(conn, values) or await _start(conn, values, conversation[1])
     return Claim(None if turn_id is None else await load_brief(conn, turn_id, values["lease"]))
+
+
+async def still_writing(conn: AsyncConnection, conversation_id: UUID, pause_s: Callable[[Channel], float]) -> bool:
+    """Whether the newest waiting message is younger than the channel's pause, and the oldest not older than five of them."""
+    row = await (await conn.execute(_BURST, {"id": conversation_id})).fetchone()
+    if row is None:
+        return False
+    channel, newest_age_s, oldest_age_s = row
+    return newest_age_s < pause_s(channel) and oldest_age_s < _LONGEST_BURST * pause_s(channel)
 
 
 async def _take_over(conn: AsyncConnection, values: dict) -> UUID | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -64,7 +64,7 @@ from tickets where conversation_id = %(id)s order by created_at
 """
 _MESSAGES = """
 select m.id, m.seq, m.ticket_id, m.turn_id, m.direction, m.author, m.kind, m.body, m.created_at, m.sentiment,
-       m.automatic, m.outcome, m.outcome_reason, d.status as delivery_status,
+       m.automatic, m.outcome, m.outcome_reason, m.attachments, d.status as delivery_status,
        coalesce((select jsonb_agg(jsonb_build_object('title', s.title, 'url', s.url) order by s.first)
                  from (select title, url, min(sentence_no) as first from reply_sources
                        where message_id = m.id group by title, url) s), '[]') as sources
@@ -188,6 +188,7 @@ class ConversationMessage:
     automatic: str | None
     outcome: Outcome | None
     outcome_reason: str | None
+    attachments: list[dict[str, Any]]
     delivery_status: DeliveryStatus | None
     sources: list[SourceLink]
 

@@ -15,6 +15,8 @@ from graph.build import TurnGraph
 from graph.notices import handover_notice
 from nodes.state import Draft, HandOver, TurnState, Verdict
 
+UNDELIVERED = "delivery.failed"
+
 
 class NotWaiting(SupportError):
     """The turn does not wait for a person, so there is nothing to resume."""
@@ -116,7 +118,8 @@ def _handed_over(turn: TurnContext, state: dict[str, Any], hand_over: HandOver) 
     return TurnResult(
         outcome="handed_over",
         reason=hand_over["reason"],
-        reply=handover_notice(turn, hand_over["reason"]),
+        # The channel has just refused a message to this customer: a notice would meet the same refusal.
+        reply=None if hand_over["rule"] == UNDELIVERED else handover_notice(turn, hand_over["reason"]),
         escalation=escalation,
         held_draft=draft["text"] if draft else turn.work.held_draft,
         **_judgements(turn, state),

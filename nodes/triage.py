@@ -7,12 +7,11 @@ import re
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from core.consent import consent_word
 from core.turn import TurnContext
 from nodes.prompts import render_prompt
 from nodes.state import Intent
 
-# Stop words of the carriers, honoured only as the whole message: "please stop the sync job" is a question.
-_OPT_OUT = re.compile(r"\s*(stop|stopall|unsubscribe|cancel|end|quit|stop all)\s*[.!]*\s*", re.IGNORECASE)
 _WORD = re.compile(r"\w")
 _THANKS_CONFIDENCE = 0.5
 _THANKS_MAX_WORDS = 25
@@ -35,7 +34,7 @@ async def triage(state: TriageInput, runtime: Runtime[TurnContext]) -> TriageUpd
         text = turn.brief.text
         if not _WORD.search(text):
             return _settled("none", silent="thanks" if text.strip() else "empty")
-        if turn.brief.channel == "whatsapp" and _OPT_OUT.fullmatch(text):
+        if turn.brief.channel == "whatsapp" and consent_word(text) == "stop":
             return _settled("opt_out", silent="opt_out")
         if not turn.deps.mind.speaks(text):
             return {"intent": {"label": "none", "confidence": 0.0}, "silent": None, "foreign": True}

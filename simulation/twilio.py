@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from base64 import b64decode
 from binascii import Error as BinasciiError
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from twilio.request_validator import RequestValidator
 
@@ -32,13 +33,18 @@ _MESSAGES = {
     21602: "Message body is required.",
     21610: "Attempt to send to unsubscribed recipient",
     21617: "The concatenated message body exceeds the 1600 character limit",
+    21656: "The ContentVariables Parameter is invalid",
     63016: "Failed to send freeform message because you are outside the allowed window",
 }
 
 
 @dataclass(slots=True)
 class TwilioFake:
-    """One account. `webhook_url` is where customers' messages go; `inline_63016` refuses at once instead of later."""
+    """One account. `webhook_url` is where customers' messages go; `inline_63016` refuses at once instead of later.
+
+    `templates`: the approved texts by ContentSid; only they reach a customer outside the window. `media`: content
+    type and content of what came with customers' messages, by the sid of a medium.
+    """
 
     account_sid: str = "AC" + "0" * 32
     auth_token: str = "fake-auth-token"
@@ -49,6 +55,8 @@ class TwilioFake:
     messages: list[dict[str, Any]] = field(default_factory=list)
     unsubscribed: set[str] = field(default_factory=set)
     outside_window: set[str] = field(default_factory=set)
+    templates: dict[str, str] = field(default_factory=dict)
+    media: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     notifier: Notifier = field(init=False)
 
@@ -66,6 +74,9 @@ class TwilioFake:
             Route(f"{account}/Messages.json", self._list, methods=["GET"]),
             Route(f"{account}/Messages.json", self._create, methods=["POST"]),
             Route(f"{account}/Messages/{{sid}}.json", self._get, methods=["GET"]),
+            Route(f"{account}/Messages/{{sid}}/Media.json", self._list_media, methods=["GET"]),
+            Route(f"{account}/Messages/{{sid}}/Media/{{media}}", self._move_to_cdn, methods=["GET"]),
+            Route("/cdn/{media}", self._give_media, methods=["GET"]),
             Route("/_sent", self._inspect, methods=["GET"]),
             Route("/_inbound", self._inbound, methods=["POST"]),
             Route("/_recipients", self._recipients, methods=["POST"]),
@@ -79,14 +90,25 @@ class TwilioFake:
 
         return FaultyApp(Starlette(routes=routes, lifespan=lifespan), self.faults, _error_body)
 
-    async def customer_writes(self, sender: str, body: str, *, profile_name: str = "", **more: str) -> dict[str, Any]:
-        """A customer's WhatsApp message, stored and sent to the webhook. Returns its sid and the webhook's status."""
+    async def customer_writes(
+        self, sender: str, body: str, *, profile_name: str = "", media: Sequence[tuple[str, bytes]] = (), **more: str
+    ) -> dict[str, Any]:
+        """A customer's WhatsApp message, stored and sent to the webhook. Returns its sid and the webhook's status.
+
+        `media`: content type and content of each.
+        """
         address = sender if sender.startswith("whatsapp:") else f"whatsapp:{sender}"
         self.outside_window.discard(address)
         message = self._store(address, self.number, body, "inbound", "received")
         sid = message["sid"]
+        message["num_media"] = str(len(media))
+        stored = {f"ME{sid[2:-2]}{n:02}": medium for n, medium in enumerate(media)}
+        self.media |= stored
+        for n, (media_sid, (content_type, _)) in enumerate(stored.items()):
+            url = f"https://api.twilio.com/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}/Media/{media_sid}"
+            more |= {f"MediaUrl{n}": url, f"MediaContentType{n}": content_type}
         form = {
-            "SmsMessageSid": sid, "NumMedia": "0", "ProfileName": profile_name, "MessageType": "text",
+            "SmsMessageSid": sid, "NumMedia": str(len(media)), "ProfileName": profile_name, "MessageType": "text",
             "SmsSid": sid, "WaId": address.removeprefix("whatsapp:+"), "SmsStatus": "received", "Body": body,
             "To": self.number, "NumSegments": "1", "ReferralNumMedia": "0", "MessageSid": sid,
             "AccountSid": self.account_sid, "From": address, "ApiVersion": "2010-04-01",
@@ -118,29 +140,31 @@ class TwilioFake:
 
     async def _create(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}
-        to, body = form.get("To", ""), form.get("Body", "")
-        if refusal := self._check(request, to, body):
+        template = self.templates.get(form.get("ContentSid", ""))
+        to, body = form.get("To", ""), form.get("Body", "") if template is None else _filled(template, form)
+        if refusal := self._check(request, to, body, late=template is None and to in self.outside_window):
             return refusal
-        message = self._store(form.get("From", ""), to, body, "outbound-api", "queued")
+        message = self._store(form.get("From", ""), to, body or "", "outbound-api", "queued")
         answer = dict(message)
-        self._report(message, form.get("StatusCallback"))
+        self._report(message, form.get("StatusCallback"), late=template is None and to in self.outside_window)
         return JSONResponse(answer, 201)
 
-    def _check(self, request: Request, to: str, body: str) -> Response | None:
+    def _check(self, request: Request, to: str, body: str | None, *, late: bool) -> Response | None:
         if not self._authorised(request):
             return _refusal(401, 20003)
         if not _TO.fullmatch(to):
             return _refusal(400, 21211)
+        if body is None:
+            return _refusal(400, 21656)
         if not body:
             return _refusal(400, 21602)
         if len(body) > 1600:
             return _refusal(400, 21617)
         if to in self.unsubscribed:
             return _refusal(400, 21610)
-        return _refusal(400, 63016) if self.inline_63016 and to in self.outside_window else None
+        return _refusal(400, 63016) if self.inline_63016 and late else None
 
-    def _report(self, message: dict[str, Any], callback: str | None) -> None:
-        late = message["to"] in self.outside_window
+    def _report(self, message: dict[str, Any], callback: str | None, *, late: bool) -> None:
         steps = ["failed"] if late else ["sent", "delivered"]
         message["status"] = steps[-1]
         message["error_code"] = 63016 if late else None
@@ -173,6 +197,33 @@ class TwilioFake:
         found = [m for m in self.messages if m["sid"] == request.path_params["sid"]]
         return JSONResponse(found[0]) if found else _refusal(404, 20404)
 
+    async def _list_media(self, request: Request) -> Response:
+        if not self._authorised(request):
+            return _refusal(401, 20003)
+        sid, now = request.path_params["sid"], format_datetime(datetime.now(UTC))
+        rows = [
+            {
+                "sid": media_sid, "account_sid": self.account_sid, "parent_sid": sid, "content_type": content_type,
+                "date_created": now, "date_updated": now,
+                "uri": f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}/Media/{media_sid}.json",
+            }
+            for media_sid, (content_type, _) in self.media.items() if media_sid[2:-2] == sid[2:-2]
+        ]  # fmt: skip
+        return JSONResponse({"media_list": rows, "page": 0, "page_size": 50, "next_page_uri": None})
+
+    async def _move_to_cdn(self, request: Request) -> Response:
+        if not self._authorised(request):
+            return _refusal(401, 20003)
+        media_sid = request.path_params["media"]
+        if media_sid not in self.media:
+            return _refusal(404, 20404)
+        base = request.url.path.partition("/2010-04-01/")[0]
+        return RedirectResponse(f"{base}/cdn/{media_sid}", 307)
+
+    async def _give_media(self, request: Request) -> Response:
+        content_type, content = self.media[request.path_params["media"]]
+        return Response(content, media_type=content_type)
+
     def _authorised(self, request: Request) -> bool:
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         try:
@@ -187,7 +238,7 @@ class TwilioFake:
     async def _inbound(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.json()).items()}
         sender, body = form.pop("from", ""), form.pop("body", "")
-        return JSONResponse(await self.customer_writes(sender, body, **form))
+        return JSONResponse(await self.customer_writes(sender, body, media=(), **form))
 
     async def _recipients(self, request: Request) -> Response:
         body = await request.json()
@@ -195,6 +246,18 @@ class TwilioFake:
             if name in body:
                 (group.add if body[name] else group.discard)(str(body["address"]))
         return Response(status_code=204)
+
+
+def _filled(template: str, form: Mapping[str, str]) -> str | None:
+    """The approved text with its variables; None where they don't fit it, or one has a line break."""
+    try:
+        variables = {str(name): str(value) for name, value in json.loads(form.get("ContentVariables", "{}")).items()}
+    except (ValueError, AttributeError):
+        return None
+    wanted = set(re.findall(r"\{\{(\w+)\}\}", template))
+    if set(variables) != wanted or any(re.search(r"[\n\t]| {5}", value) for value in variables.values()):
+        return None
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: variables[match[1]], template)
 
 
 def _refusal(status: int, code: int) -> Response:

@@ -12,10 +12,10 @@ from core.errors import DatabaseUnavailable, HandOverFence, NotFound, StaleTurn,
 from core.models import Escalation, ReviewDecision, TurnBrief
 from crm.outbox import add_event
 from crm.pool import transaction
-from crm.turns import claim_resume, claim_turn, open_failure_turn, release_turn, renew_lease
+from crm.turns import claim_resume, claim_turn, open_failure_turn, release_turn, renew_lease, still_writing
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING
-from graph.run import resume_turn, run_turn
+from graph.run import UNDELIVERED, resume_turn, run_turn
 from workers.context import WorkerContext, bury, id_in
 
 log = structlog.get_logger()
@@ -69,6 +69,8 @@ class AgentWorker:
 
     async def _answer(self, conversation_id: UUID) -> None:
         async with transaction(self._context.pool) as conn:
+            if await still_writing(conn, conversation_id, self._context.settings.pause_s):
+                return  # the event of the newest message comes after its own pause
             claim = await claim_turn(conn, conversation_id, **self._lease())
         if claim.brief is not None:
             await self._run(claim.brief)
@@ -84,7 +86,7 @@ class AgentWorker:
         async with transaction(self._context.pool) as conn:
             brief = await open_failure_turn(conn, conversation_id, note=note, **self._lease())
         if brief is not None:
-            await self._run(brief, failure=_failure("delivery.failed", error))
+            await self._run(brief, failure=_failure(UNDELIVERED, error))
 
     async def _run(
         self, brief: TurnBrief, *, decision: ReviewDecision | None = None, failure: Escalation | None = None

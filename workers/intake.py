@@ -10,13 +10,14 @@ from core.errors import InvalidInbound
 from core.models import InboundEvent, InboundMessage
 from crm.conversations import file_message
 from crm.customers import recognise_customer
-from crm.deliveries import raise_status
 from crm.inbound import finish_event, load_event, lock_event
 from crm.outbox import add_event
 from crm.pool import transaction
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING
+from workers.consent import honour_consent
 from workers.context import WorkerContext, bury, id_in
+from workers.statuses import apply_report
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ class Intake:
             if await lock_event(conn, event_id) is None:
                 return
             if event.kind == "status":
-                await _apply_status(conn, event)
+                await apply_report(self._context, conn, read_status(event.body, event.body))
             for message in messages:
                 await self._file(conn, event, message)
             await finish_event(conn, event_id)
@@ -63,21 +64,14 @@ class Intake:
             ticket_id=filed.ticket_id[:8],
             new=filed.message_id is not None,
         )
-        if filed.message_id is None or message.automatic is not None:
+        if filed.message_id is None:
+            return
+        if "consent" in message.headers:
+            await honour_consent(conn, self._context.deps.profile, message, filed)
+        if message.automatic is not None:
             return
         payload = {"conversation_id": str(filed.conversation_id)}
         pause_s = self._context.settings.pause_s(message.channel)
         await add_event(
             conn, TICKETS_INCOMING, str(filed.conversation_id), "message.received", payload, delay_s=pause_s
         )
-
-
-async def _apply_status(conn: AsyncConnection, event: InboundEvent) -> None:
-    report = read_status(event.body, event.body)
-    await raise_status(
-        conn,
-        report.status,
-        delivery_id=report.delivery_id,
-        provider_message_id=report.provider_message_id,
-        error=report.error,
-    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
@@ -13,15 +16,20 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from core.errors import ChannelError
+from core.errors import ChannelError, RecipientStopped, WindowClosed
 
+API_BASE: Final = "https://api.twilio.com"
 TIMEOUT: Final = "timeout"
-_LISTED: Final = 100
+_UNREADABLE: Final = "unreadable"
+_PAGE: Final = 100
 # Refusals that are about the moment, not about the message: concurrency, the sender's rate, the daily cap.
 _PASSING: Final = {"20429": 5.0, "63018": 10.0, "63017": 10.0, "63038": 3600.0, "14107": 10.0}
+UNSUBSCRIBED: Final = "21610"
+WINDOW_CLOSED: Final = "63016"
+_CAUSES: Final[Mapping[str, type[ChannelError]]] = {UNSUBSCRIBED: RecipientStopped, WINDOW_CLOSED: WindowClosed}
 _WORDS: Final = {
-    "63016": "The customer wrote more than 24 hours ago: WhatsApp takes only approved templates now",
-    "21610": "The customer has unsubscribed from our number",
+    WINDOW_CLOSED: "The customer wrote more than 24 hours ago: WhatsApp takes only approved templates now",
+    UNSUBSCRIBED: "The customer has unsubscribed from our number",
     "21617": "The message is longer than the 1,600 characters that Twilio takes",
     "21211": "The recipient is not a number that Twilio can reach",
     "20003": "Twilio refuses our credentials: check the account and its auth token",
@@ -39,33 +47,52 @@ class TwilioApi:
         if base_url:
             self._client.api.base_url = base_url.rstrip("/")
 
-    async def create(self, *, to: str, sender: str, body: str, status_callback: str | None) -> str:
-        """The id of the accepted message."""
+    async def create(self, *, to: str, sender: str, content: Mapping[str, str], status_callback: str | None) -> str:
+        """The id of the accepted message. `content` is a body, or the id and the variables of a template."""
         optional: dict[str, Any] = {"status_callback": status_callback} if status_callback else {}
         try:
-            message = await self._client.messages.create_async(to=to, from_=sender, body=body, **optional)
+            message = await self._client.messages.create_async(to=to, from_=sender, **content, **optional)
         except TwilioException as error:
             raise _translate(error) from error
         return str(message.sid)
 
+    async def fetch(self, sid: str) -> MessageInstance | None:
+        try:
+            return await self._client.messages(sid).fetch_async()
+        except TwilioException as error:
+            if isinstance(error, TwilioRestException) and error.status == 404:
+                return None
+            raise _translate(error) from error
+
     async def list_sent(self, *, to: str, sender: str, since: datetime) -> list[MessageInstance]:
         """What went to a recipient, oldest first."""
-        return await self._list(since, _LISTED, to=to, from_=sender)
+        return await self._list(since, to=to, from_=sender)
 
     async def list_received(self, *, to: str, since: datetime) -> list[MessageInstance]:
         """What customers wrote to our number, oldest first."""
-        return [m for m in await self._list(since, _LISTED * 10, to=to) if m.direction == "inbound"]
+        return [m for m in await self._list(since, to=to) if m.direction == "inbound"]
 
-    async def _list(self, since: datetime, limit: int, **wanted: str) -> list[MessageInstance]:
-        """A queued message has no date_sent, so the filter by time is ours."""
-        options: dict[str, Any] = dict(wanted)
+    async def list_media(self, sid: str) -> list[tuple[str, str]]:
+        """Address and content type of each medium of a message."""
         try:
-            found = await self._client.messages.list_async(limit=limit, **options)
+            found = await self._client.messages(sid).media.list_async()
         except TwilioException as error:
             raise _translate(error) from error
-        recent = [m for m in found if m.date_created is not None and m.date_created >= since]
-        # Newest first as they come, so that a second's messages keep their order.
-        return sorted(recent[::-1], key=lambda m: m.date_created or since)
+        return [(f"{API_BASE}{str(m.uri).removesuffix('.json')}", m.content_type or "") for m in found]
+
+    async def _list(self, since: datetime, **wanted: str) -> list[MessageInstance]:
+        """Newest first as they come, so the first that is too old ends it; a queued message has no date_sent to filter by."""
+        options: dict[str, Any] = dict(wanted)
+        found: list[MessageInstance] = []
+        try:
+            async for message in await self._client.messages.stream_async(page_size=_PAGE, **options):
+                if message.date_created is not None and message.date_created < since:
+                    break
+                found.append(message)
+        except TwilioException as error:
+            raise _translate(error) from error
+        recent = [m for m in found if m.date_created is not None]
+        return sorted(reversed(recent), key=lambda m: m.date_created or since)
 
     async def close(self) -> None:
         await self._http.close()
@@ -95,8 +122,9 @@ class _Transport(AsyncHttpClient):
             raise ChannelError(
                 "Twilio did not answer in time; whether it took the message is open", code=TIMEOUT
             ) from error
-        if answer.status_code == 429:
-            raise ChannelError("Twilio is busy", retry_after_s=_retry_after(answer), code="429")
+        if answer.status_code in (429, 503):
+            words = "Twilio is busy" if answer.status_code == 429 else "Twilio is out of service"
+            raise ChannelError(words, retry_after_s=_retry_after_s(answer), code=str(answer.status_code))
         return Response(answer.status_code, answer.text, answer.headers)
 
     async def close(self) -> None:
@@ -105,18 +133,36 @@ class _Transport(AsyncHttpClient):
 
 def _translate(error: TwilioException) -> ChannelError:
     if not isinstance(error, TwilioRestException):
-        return ChannelError("Twilio gave an answer that cannot be read", code="unreadable")
+        return ChannelError("Twilio gave an answer that cannot be read", code=_UNREADABLE)
     code = str(error.code or error.status)
     if error.status >= 500:
         return ChannelError(f"Twilio failed with {error.status}", code=str(error.status))
-    words = _WORDS.get(code, f"Twilio refused with error {code}")
     if error.status in (401, 403) or code in _PASSING:
-        return ChannelError(words, retry_after_s=_PASSING.get(code, 60.0), code=code)
-    return ChannelError(words, permanent=True, code=code)
+        return ChannelError(_words(code), retry_after_s=_PASSING.get(code, 60.0), code=code)
+    return refusal(code)
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def refusal(code: str, words: str | None = None) -> ChannelError:
+    """A refusal for good, by Twilio's error code: inline, or in a status report."""
+    return _CAUSES.get(code, ChannelError)(words or _words(code), permanent=True, code=code)
+
+
+def never_taken(error: ChannelError) -> bool:
+    """True where Twilio certainly did not take the message; a time-out or a 5xx leaves that open."""
+    code = error.code or TIMEOUT
+    return code not in (TIMEOUT, _UNREADABLE) and not re.fullmatch(r"5\d\d", code)
+
+
+def _words(code: str) -> str:
+    return _WORDS.get(code, f"Twilio refused with error {code}")
+
+
+def _retry_after_s(answer: httpx.Response) -> float | None:
+    """Seconds, or a date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after. None where Twilio does not say."""
+    given = answer.headers.get("Retry-After", "").strip()
+    if given.isascii() and given.isdecimal():
+        return float(given)
     try:
-        return max(1.0, float(answer.headers.get("Retry-After", "")))
-    except ValueError:
-        return _PASSING["20429"]
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -5,20 +5,21 @@ https://www.twilio.com/docs/messaging/guides/webhook-request
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from mimetypes import guess_extension
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from core.consent import ConsentWord, consent_word
 from core.errors import InvalidInbound
 from core.models import InboundMessage, Sender
 
 MAX_MEDIA: Final = 10
 _PHONE = re.compile(r"\+[1-9]\d{5,14}")
 _USER_ID = re.compile(r"[A-Za-z]{2}\.[A-Za-z0-9.]{5,125}")
-_STOP: Final = frozenset({"stop", "stop all", "stopall", "unsubscribe", "opt out", "opt-out", "optout"})
-_START: Final = frozenset({"start", "unstop", "subscribe", "opt in", "opt-in", "optin"})
 _KINDS: Final = {"image": "picture", "audio": "voice message", "video": "video", "text/vcard": "contact card"}
 _KEPT: Final = {
     "OriginalRepliedMessageSid": "replied_to",
@@ -32,7 +33,11 @@ _KEPT: Final = {
     "ReferralSourceUrl": "referral_url",
     "ReferralHeadline": "referral_headline",
     "To": "to",
+    "OptOutType": "opt_out_type",
 }
+_CONSENT_RULES: Final[dict[ConsentWord, str]] = {"stop": "opt_out", "start": "opt_in", "help": "help"}
+# Not of Twilio's form: when Twilio got a message that its list told us of, and not its webhook.
+CREATED: Final = "DateCreated"
 
 
 def event_body(params: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -41,6 +46,23 @@ def event_body(params: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in params:
         body.setdefault(name.replace("\x00", ""), value.replace("\x00", ""))
     return body
+
+
+def message_key(body: Mapping[str, str], raw: bytes = b"") -> str:
+    """What makes a message the same one, however often and by whichever way it comes."""
+    try:
+        return message_sid(body)
+    except InvalidInbound:
+        return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def sender_key(body: Mapping[str, str]) -> str:
+    """What keeps one sender's messages in order, without being an address."""
+    try:
+        address = sender_address(body)[1]
+    except InvalidInbound:
+        address = ""
+    return f"whatsapp:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 def message_sid(params: Mapping[str, Any]) -> str:
@@ -70,6 +92,8 @@ def read_message(params: Mapping[str, Any], received_at: datetime) -> InboundMes
     text = "\n".join(line for line in _lines(form, attachments) if line)
     consent = consent_word(form.get("OptOutType") or form.get("Body", ""))
     headers = {ours: form[theirs] for theirs, ours in _KEPT.items() if form.get(theirs)}
+    if consent:
+        headers["consent"] = consent
     return InboundMessage(
         channel="whatsapp",
         sender=Sender(kind, address, "verified", form.get("ProfileName", "").strip() or None),
@@ -77,21 +101,18 @@ def read_message(params: Mapping[str, Any], received_at: datetime) -> InboundMes
         full_text=form.get("Body", "") or text,
         provider_message_id=message_sid(form),
         thread_key=address,
-        sent_at=received_at,
-        automatic="opt_out" if consent == "stop" else None,
+        sent_at=_created_at(form) or received_at,
+        automatic=_CONSENT_RULES[consent] if consent else None,
         attachments=attachments,
-        headers=headers | ({"consent": consent} if consent else {}),
+        headers=headers,
     )
 
 
-def consent_word(body: str) -> Literal["stop", "start", "help"] | None:
-    """STOP, START or HELP as the whole message; "please stop the sync job" is a question like any other."""
-    word = " ".join(body.lower().strip(" \t\r\n.!\"'").split())
-    if word in _STOP:
-        return "stop"
-    if word in _START:
-        return "start"
-    return "help" if word == "help" else None
+def _created_at(form: Mapping[str, str]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(form[CREATED])
+    except (KeyError, ValueError):
+        return None
 
 
 def _lines(form: Mapping[str, str], attachments: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
@@ -113,7 +134,8 @@ def _media(form: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
     for index in range(min(int(count) if count.isascii() and count.isdecimal() else 0, MAX_MEDIA)):
         url, content_type = form.get(f"MediaUrl{index}", ""), form.get(f"MediaContentType{index}", "").lower()
         kind = "sticker" if form.get("MessageType") == "sticker" else _kind(content_type)
-        yield {"url": url, "content_type": content_type, "kind": kind, "fetchable": is_twilio_host(url)}
+        name = f"{kind.replace(' ', '-')}-{index + 1}{guess_extension(content_type) or ''}"
+        yield {"name": name, "content_type": content_type, "kind": kind, "url": url, "fetchable": is_twilio_host(url)}
 
 
 def is_twilio_host(url: str) -> bool:

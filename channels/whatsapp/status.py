@@ -13,21 +13,6 @@ from uuid import UUID
 from core.errors import InvalidInbound
 from core.vocabulary import DeliveryStatus
 
-# A failure is final, unless we know that the customer got the message: hence it stands between sent and delivered,
-# and the highest rank seen is the truth in whatever order the reports come.
-RANK: Final[Mapping[str, int]] = {
-    "accepted": 0,
-    "scheduled": 1,
-    "queued": 2,
-    "sending": 3,
-    "sent": 4,
-    "partially_delivered": 4,
-    "failed": 5,
-    "undelivered": 5,
-    "canceled": 5,
-    "delivered": 6,
-    "read": 7,
-}
 _DELIVERY: Final[Mapping[str, DeliveryStatus]] = {
     "accepted": "queued",
     "scheduled": "queued",
@@ -65,12 +50,13 @@ def read_status(params: Mapping[str, str], query: Mapping[str, str]) -> StatusRe
     """A status callback: the form and the query of our callback address. Raises InvalidInbound."""
     sid = params.get("MessageSid") or params.get("SmsSid")
     status = (params.get("MessageStatus") or params.get("SmsStatus") or "").lower()
-    if not sid or status not in _DELIVERY:
+    ours = our_status(status)
+    if not sid or ours is None:
         raise InvalidInbound(f"A status callback needs MessageSid and a known MessageStatus, not {status[:40]!r}")
     return StatusReport(
         provider_message_id=sid,
         provider_status=status,
-        status=_DELIVERY[status],
+        status=ours,
         delivery_id=_uuid(query.get("oid")),
         part=int(part) if (part := query.get("part", "")).isdecimal() else None,
         error_code=params.get("ErrorCode") or None,
@@ -78,9 +64,9 @@ def read_status(params: Mapping[str, str], query: Mapping[str, str]) -> StatusRe
     )
 
 
-def higher(current: str, new: str) -> str:
-    """Which of two statuses of one message is nearer the truth; a tie keeps the first. Twilio's words or ours."""
-    return new if RANK[new] > RANK[current] else current
+def our_status(twilio_status: str) -> DeliveryStatus | None:
+    """Twilio's word in ours; None for one that says nothing about a message we sent."""
+    return _DELIVERY.get(twilio_status.lower())
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -1,10 +1,15 @@
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from channels.whatsapp.inbound import consent_word, event_body, is_twilio_host, read_message
+from channels.whatsapp.inbound import event_body, is_twilio_host, message_key, read_message, sender_key
+from channels.whatsapp.status import read_status
+from core.consent import consent_word
 from core.errors import InvalidInbound
 
+SHAPES = Path(__file__).parents[3] / "shared/data/api_shapes/common/twilio_whatsapp_webhooks.jsonl"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FORM = {
     "MessageSid": "SM1",
@@ -95,3 +100,34 @@ def test_media_is_fetched_from_twilio_only():
         "",
     ):
         assert not is_twilio_host(trap)
+
+
+@pytest.mark.skipif(not SHAPES.exists(), reason="the WhatsApp webhook shapes are not on this machine")
+def test_webhooks_as_others_saw_them_are_read():
+    shapes = {
+        row["id"]: event_body(map(tuple, row["params"])) for row in map(json.loads, SHAPES.read_text().splitlines())
+    }
+    message = read_message(shapes["wa-ad-referral-params"], NOW)
+    assert (message.sender.kind, message.sender.value, message.provider_message_id) == ("phone", "+1234567890", "SM123")
+    assert message.text == "Test message"
+    kept = ("external_user_id", "parent_external_user_id", "profile_username", "referral_url", "referral_headline")
+    assert [bool(message.headers.get(name)) for name in kept] == [True] * 5
+    report = read_status(shapes["status-undelivered"], {})
+    assert (report.status, report.error_code, report.delivery_id) == ("failed", "30003", None)
+
+
+def test_a_message_from_twilios_list_keeps_its_own_time():
+    assert read(DateCreated="2026-10-31T08:00:00+00:00").sent_at == datetime(2026, 10, 31, 8, tzinfo=UTC)
+    assert read(DateCreated="yesterday").sent_at == NOW
+
+
+@pytest.mark.parametrize(("body", "rule"), [("START", "opt_in"), ("unstop", "opt_in"), (" Help! ", "help")])
+def test_start_and_help_have_rules_of_their_own(body, rule):
+    assert read(Body=body).automatic == rule
+
+
+def test_one_message_has_one_key_and_one_sender_one_lane():
+    assert message_key(FORM) == "SM1"
+    assert message_key({"Body": "x"}, b"raw") == message_key({}, b"raw") != message_key({}, b"other")
+    assert sender_key(FORM) == sender_key(FORM | {"Body": "later"}) != sender_key(FORM | {"From": "whatsapp:+4930123"})
+    assert "+1555" not in sender_key(FORM)

@@ -31,15 +31,16 @@ NEEDS: Final[dict[str, set[str]]] = {
     "delivery": STORE | CHANNELS,
     "relay": STORE,
     "sweeper": STORE,
+    "reconciler": STORE | TWILIO,
     "migrate": {"DATABASE_URL"},
 }
 
 # Each secret and who may hold it.
 HOLDERS: Final[dict[str, set[str]]] = {
     "OPENAI_API_KEY": {"agent"},
-    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery"},
-    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery"},
-    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery"},
+    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery", "reconciler"},
+    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery", "reconciler"},
+    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery", "reconciler"},
 }
 
 
