@@ -7,12 +7,15 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from core.models import Sender
+from core.vocabulary import IdentifierKind
+from crm.suggestions import suggest_for
 
 # The advisory lock makes "look, then insert" safe for one address; the unique indexes refuse whatever slips by.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(%(kind)s || ':' || %(value)s, 7))"
+# Held until the message is filed: a merge waits for it, and whoever waited for a merge reads the new owner.
 _FIND = """
 select customer_id from customer_identifiers
-where kind = %(kind)s and value = %(value)s and (evidence = 'claimed') = %(claimed)s
+where kind = %(kind)s and value = %(value)s and (evidence = 'claimed') = %(claimed)s for share
 """
 _INSERT_CUSTOMER = "insert into customers (name) values (%(name)s) returning id"
 _INSERT_IDENTIFIER = """
@@ -25,7 +28,7 @@ _NAME = (
 
 
 async def recognise_customer(conn: AsyncConnection, sender: Sender) -> UUID:
-    """The customer behind an address, made if new. Proof and claim are kept apart: a claimed address never reaches a proved customer."""
+    """The living customer behind an address, made if new. Proof and claim are kept apart: only a merge brings both to one customer."""
     values = {
         "kind": sender.kind,
         "value": normalise(sender),
@@ -33,15 +36,22 @@ async def recognise_customer(conn: AsyncConnection, sender: Sender) -> UUID:
         "evidence": sender.evidence,
         "name": sender.name,
     }
-    await conn.execute(_LOCK, values)
+    await lock_address(conn, sender.kind, values["value"])
     row = await (await conn.execute(_FIND, values)).fetchone()
     if row is not None:
-        await conn.execute(_NAME, {"customer_id": row[0], "name": sender.name})
+        if (await conn.execute(_NAME, {"customer_id": row[0], "name": sender.name})).rowcount:
+            await suggest_for(conn, row[0])
         return row[0]
     created = await (await conn.execute(_INSERT_CUSTOMER, values)).fetchone()
     assert created is not None
     await conn.execute(_INSERT_IDENTIFIER, {**values, "customer_id": created[0]})
+    await suggest_for(conn, created[0])
     return created[0]
+
+
+async def lock_address(conn: AsyncConnection, kind: IdentifierKind, value: str) -> None:
+    """Nobody else recognises or confirms this address until the transaction ends."""
+    await conn.execute(_LOCK, {"kind": kind, "value": value})
 
 
 def normalise(sender: Sender) -> str:

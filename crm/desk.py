@@ -26,7 +26,8 @@ OUTBOUND_TOPIC: dict[Channel, str] = {
     "web_form": "fte.channels.webform.outbound",
 }
 
-# Law 8: what others wrote under a merely claimed address is not this customer's history.
+# Law 8: only who writes from a proved address reads other conversations, and only those known to be theirs. A conversation
+# that was confirmed is read, but whoever holds it still writes from an address that proves nothing.
 _HISTORY = """
 select author, channel, body as text, created_at as at from messages
 where (conversation_id = %(conversation_id)s or (%(proved)s and customer_id = %(customer_id)s
@@ -34,14 +35,18 @@ where (conversation_id = %(conversation_id)s or (%(proved)s and customer_id = %(
   and turn_id is distinct from %(turn_id)s
 order by seq desc limit %(limit)s
 """
+# The owner is read now, not from the brief: a merge may have moved the conversation since the turn began.
 _ADD_REPLY = """
 insert into messages (conversation_id, customer_id, ticket_id, turn_id, channel, direction, author, kind, subject, body, parts, owner_epoch)
-values (%(conversation_id)s, %(customer_id)s, %(ticket_id)s, %(turn_id)s, %(channel)s, 'outbound', %(author)s, %(kind)s,
-        %(subject)s, %(text)s, %(parts)s, %(owner_epoch)s) returning id
+select c.id, c.customer_id, %(ticket_id)s, %(turn_id)s, %(channel)s, 'outbound', %(author)s, %(kind)s,
+       %(subject)s, %(text)s, %(parts)s, %(owner_epoch)s
+from conversations c where c.id = %(conversation_id)s for update returning id
 """
 _ADD_DELIVERY = """
 insert into deliveries (message_id, channel, recipient)
-select %(message_id)s, %(channel)s, coalesce(c.thread ->> 'recipient', '') from conversations c where c.id = %(conversation_id)s
+select %(message_id)s, %(channel)s,
+       coalesce(c.thread ->> 'recipient', '')
+from conversations c where c.id = %(conversation_id)s
 """
 _ADD_SOURCE = """
 insert into reply_sources (message_id, sentence_no, sentence, passage_id, passage_hash, slug, title, url, score, knowledge_version)
@@ -153,7 +158,6 @@ class CrmDesk:
     ) -> None:
         values: dict[str, Any] = {
             "conversation_id": brief.conversation_id,
-            "customer_id": brief.customer_id,
             "ticket_id": brief.ticket_id,
             "turn_id": brief.turn_id,
             "channel": reply.channel,

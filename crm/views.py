@@ -28,6 +28,7 @@ from core.vocabulary import (
     TicketStatus,
 )
 from crm.customers import normalise
+from crm.merges import find_living
 
 # Answered means that the customer can read it: until the reply has arrived the ticket is still being worked on.
 _TICKET = """
@@ -54,7 +55,8 @@ where ticket_id = %(id)s and channel = 'web_form' and kind = 'message'
 """
 
 _CONVERSATION = """
-select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment, c.created_at, c.updated_at,
+select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment,
+       c.created_at, c.updated_at,
        c.customer_id, u.name as customer_name
 from conversations c join customers u on u.id = c.customer_id where c.id = %(id)s
 """
@@ -73,11 +75,16 @@ where m.conversation_id = %(id)s and (%(before)s::bigint is null or m.seq < %(be
 order by m.seq desc limit %(limit)s
 """
 
+# An identifier belongs to the living customer, so whoever was merged away is found as the survivor. Proof before claim.
 _CUSTOMERS = """
-select u.id, u.name, u.created_at, i.evidence
+select u.id, u.name, u.created_at, (array_agg(i.evidence order by i.evidence = 'claimed'))[1] as evidence
 from customer_identifiers i join customers u on u.id = i.customer_id
 where i.kind = %(kind)s and i.value = %(value)s
-order by i.evidence = 'claimed', u.created_at
+group by u.id order by bool_and(i.evidence = 'claimed'), u.created_at
+"""
+_CUSTOMER = """
+select u.id, u.name, u.created_at, coalesce((array_agg(i.evidence order by i.evidence = 'claimed'))[1], 'claimed') as evidence
+from customers u left join customer_identifiers i on i.customer_id = u.id where u.id = %(id)s group by u.id
 """
 _IDENTIFIERS = """
 select customer_id, kind, value, evidence from customer_identifiers
@@ -274,6 +281,19 @@ async def find_customers(conn: AsyncConnection, kind: Literal["email", "phone"],
     """Who is behind an address: the proved customer first, then the one who merely claimed it."""
     address = normalise(Sender(kind, value, "claimed"))
     rows = await (await conn.execute(_CUSTOMERS, {"kind": kind, "value": address})).fetchall()
+    return await _customer_views(conn, rows)
+
+
+async def get_customer_view(conn: AsyncConnection, customer_id: UUID) -> CustomerView:
+    """The living customer that an id leads to. Raises NotFound."""
+    living = await find_living(conn, customer_id)
+    if living is None:
+        raise NotFound(f"There is no customer {customer_id}", customer_id=customer_id)
+    rows = await (await conn.execute(_CUSTOMER, {"id": living})).fetchall()
+    return (await _customer_views(conn, rows))[0]
+
+
+async def _customer_views(conn: AsyncConnection, rows: list[Any]) -> list[CustomerView]:
     values = {"ids": [row[0] for row in rows], "limit": RECENT_CONVERSATIONS}
     identifiers = await (await conn.execute(_IDENTIFIERS, values)).fetchall() if rows else []
     conversations = await (await conn.execute(_CONVERSATIONS, values)).fetchall() if rows else []
