@@ -48,6 +48,15 @@ class ConversationTicket(_View):
     updated_at: datetime
 
 
+class AttachmentView(BaseModel):
+    """What hung on a message, by name and size. The content is with the provider."""
+
+    name: str = ""
+    content_type: str = ""
+    bytes: int | None = None
+    dangerous: bool = False
+
+
 class ConversationMessage(_View):
     id: UUID
     seq: int
@@ -62,7 +71,9 @@ class ConversationMessage(_View):
     automatic: str | None = Field(description="The rule that says no person wrote this")
     outcome: Outcome | None = Field(description="What became of an inbound message; null while it is worked on")
     outcome_reason: str | None
+    attachments: list[AttachmentView]
     delivery_status: DeliveryStatus | None
+    copy_status: DeliveryStatus | None = Field(description="Of the copy by mail that a reply to the form may have")
     sources: list[SourceView]
 
 
@@ -77,6 +88,9 @@ class ConversationView(BaseModel):
     updated_at: datetime
     customer_id: UUID
     customer_name: str | None
+    related_to: UUID | None = Field(
+        description="A conversation that may belong to this one; nothing of it is used here"
+    )
     tickets: list[ConversationTicket]
     messages: list[ConversationMessage] = Field(description="The newest page, oldest first")
     next_before: int | None = Field(description="Send it as `before` for the page before; null at the beginning")

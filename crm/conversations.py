@@ -12,13 +12,11 @@ from psycopg.types.json import Jsonb
 from core.ids import new_ticket_id
 from core.models import InboundEvent, InboundMessage, Ticket
 from core.vocabulary import Category, Priority
+from crm.threads import Place, find_place
 
-_FIND_THREAD = """
-select id, customer_id from conversations where channel = %(channel)s and thread_key = %(thread_key)s for update
-"""
 _OPEN = """
-insert into conversations (customer_id, channel, thread_key, subject, evidence, last_inbound_at)
-values (%(customer_id)s, %(channel)s, %(thread_key)s, %(subject)s, %(evidence)s, now()) returning id
+insert into conversations (customer_id, channel, thread_key, subject, evidence, related_to, last_inbound_at)
+values (%(customer_id)s, %(channel)s, %(thread_key)s, %(subject)s, %(evidence)s, %(related_to)s, now()) returning id
 """
 _TOUCH = """
 update conversations set last_inbound_at = now(), updated_at = now(), thread = thread || %(thread)s where id = %(id)s
@@ -74,32 +72,23 @@ async def file_message(conn: AsyncConnection, event: InboundEvent, message: Inbo
 
 
 async def _find_or_open(conn: AsyncConnection, message: InboundMessage, customer_id: UUID) -> UUID:
-    """A thread joins only when its key and its sender agree; otherwise the message opens a conversation of its own."""
-    thread_key = message.thread_key
-    if thread_key is not None:
-        row = await (
-            await conn.execute(_FIND_THREAD, {"channel": message.channel, "thread_key": thread_key})
-        ).fetchone()
-        if row is not None and row[1] == customer_id:
-            await conn.execute(_TOUCH, {"id": row[0], "thread": Jsonb(_thread(message))})
-            return row[0]
-        if row is not None:
-            thread_key = f"{thread_key}#{customer_id}"
-            row = await (
-                await conn.execute(_FIND_THREAD, {"channel": message.channel, "thread_key": thread_key})
-            ).fetchone()
-            if row is not None:
-                return row[0]
+    place = await find_place(conn, message, customer_id)
+    conversation_id = place.conversation_id or await _open(conn, message, customer_id, place)
+    await conn.execute(_TOUCH, {"id": conversation_id, "thread": Jsonb(_thread(message))})
+    return conversation_id
+
+
+async def _open(conn: AsyncConnection, message: InboundMessage, customer_id: UUID, place: Place) -> UUID:
     values = {
         "customer_id": customer_id,
         "channel": message.channel,
-        "thread_key": thread_key,
+        "thread_key": place.thread_key,
         "subject": message.subject,
         "evidence": message.sender.evidence,
+        "related_to": place.related_to,
     }
     row = await (await conn.execute(_OPEN, values)).fetchone()
     assert row is not None
-    await conn.execute(_TOUCH, {"id": row[0], "thread": Jsonb(_thread(message))})
     return row[0]
 
 
