@@ -13,17 +13,21 @@ from psycopg.types.json import Jsonb
 from core.models import Outgoing, Receipt
 from core.vocabulary import DeliveryStatus
 
-# The oldest unsent message of the conversation, if it is due: a later one never overtakes it.
+# The oldest unsent message of the conversation on a channel, if it is due: a later one never overtakes it.
+# A copy that waits for its own provider holds up the page's messages as little as they hold up it.
 _CLAIM = """
 update deliveries set status = 'sending', attempts = attempts + 1, lease_until = now() + make_interval(secs => %(lease_s)s)
-where id = (select d.id from deliveries d join messages m on m.id = d.message_id
-            where m.conversation_id = %(conversation_id)s and d.status in ('queued', 'sending') order by m.seq limit 1)
+where id = (select id from (select distinct on (d.channel) d.id, d.channel <> m.channel as copy, d.lease_until, d.next_attempt_at
+                            from deliveries d join messages m on m.id = d.message_id
+                            where m.conversation_id = %(conversation_id)s and d.status in ('queued', 'sending')
+                            order by d.channel, m.seq) oldest
+            where coalesce(lease_until, '-infinity') <= now() and next_attempt_at <= now() order by copy limit 1)
   and coalesce(lease_until, '-infinity') <= now() and next_attempt_at <= now()
 returning id
 """
 _OUTGOING = """
-select d.id as delivery_id, m.id as message_id, m.ticket_id, m.channel, d.recipient, m.subject,
-       array(select jsonb_array_elements_text(m.parts)) as parts, d.attempts as attempt, m.author, m.conversation_id,
+select d.id as delivery_id, m.id as message_id, m.ticket_id, d.channel, d.recipient, coalesce(d.subject, m.subject) as subject,
+       array(select jsonb_array_elements_text(coalesce(d.parts, m.parts))) as parts, d.attempts as attempt, m.author, m.conversation_id,
        c.thread, d.progress
 from deliveries d join messages m on m.id = d.message_id join conversations c on c.id = m.conversation_id where d.id = %(id)s
 """
@@ -43,7 +47,10 @@ update deliveries set status = 'queued', lease_until = null, last_error = %(erro
        next_attempt_at = now() + make_interval(secs => %(delay_s)s)
 where id = %(id)s and status = 'sending'
 """
-_FAILED = "update deliveries set status = 'failed', lease_until = null, last_error = %(error)s where id = %(id)s and status <> 'failed'"
+_FAILED = """
+update deliveries d set status = 'failed', lease_until = null, last_error = %(error)s from messages m
+where d.id = %(id)s and d.status <> 'failed' and m.id = d.message_id returning d.channel = m.channel
+"""
 _PROGRESS = "update deliveries set progress = progress || %(progress)s where id = %(id)s"
 # A failure is final unless the customer is known to have got the message: it stands between sent and delivered.
 _STATUS = """
@@ -81,8 +88,10 @@ async def try_again(conn: AsyncConnection, delivery_id: UUID, *, error: str, del
     await conn.execute(_AGAIN, {"id": delivery_id, "error": error, "delay_s": delay_s})
 
 
-async def fail_delivery(conn: AsyncConnection, delivery_id: UUID, *, error: str) -> None:
-    await conn.execute(_FAILED, {"id": delivery_id, "error": error})
+async def fail_delivery(conn: AsyncConnection, delivery_id: UUID, *, error: str) -> bool:
+    """Whether the message thereby missed its customer; of a copy the customer has the other."""
+    row = await (await conn.execute(_FAILED, {"id": delivery_id, "error": error})).fetchone()
+    return bool(row and row[0])
 
 
 async def save_progress(conn: AsyncConnection, delivery_id: UUID, progress: Mapping[str, Any]) -> None:

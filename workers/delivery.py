@@ -15,6 +15,7 @@ from crm.pool import transaction
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING, outbound_topic
 from workers.context import WorkerContext, bury, id_in
+from workers.form_mail import mail_form_reply
 
 log = structlog.get_logger()
 LEASE_S = 60.0
@@ -45,6 +46,7 @@ class DeliveryWorker:
             return await self._failed(outgoing, error)
         async with transaction(self._context.pool) as conn:
             await record_receipt(conn, outgoing.delivery_id, receipt)
+            await mail_form_reply(self._context, conn, outgoing)
         log.info(
             "message.delivered", channel=outgoing.channel, delivery_id=str(outgoing.delivery_id), status=receipt.status
         )
@@ -76,7 +78,8 @@ class DeliveryWorker:
             return False
 
     async def _give_to_person(self, conn: AsyncConnection, outgoing: Outgoing, error: ChannelError) -> None:
-        await fail_delivery(conn, outgoing.delivery_id, error=str(error))
+        if not await fail_delivery(conn, outgoing.delivery_id, error=str(error)):
+            return
         key = str(outgoing.conversation_id)
         payload = {"conversation_id": key, "error": f"{error.code or 'refused'}: {error.detail}"}
         await add_event(conn, TICKETS_INCOMING, key, "delivery.failed", payload)
