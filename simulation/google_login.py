@@ -29,6 +29,7 @@ class GoogleLogin:
     require_token: bool = True
     key_fetches: int = 0
     refreshes: int = 0
+    asked: int = 0
     _tokens: dict[str, float] = field(default_factory=dict)
     _keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
 
@@ -55,6 +56,10 @@ class GoogleLogin:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return not self.require_token or (scheme.lower() == "bearer" and self._tokens.get(token, 0) > time.time())
 
+    def forget_tokens(self) -> None:
+        """Access tokens end with the permission that they came from."""
+        self._tokens.clear()
+
     def routes(self) -> list[Route]:
         return [
             Route("/token", self._token, methods=["POST"]),
@@ -62,6 +67,7 @@ class GoogleLogin:
         ]
 
     async def _token(self, request: Request) -> Response:
+        self.asked += 1
         form = await request.form()
         expected = {"grant_type": "refresh_token", "client_id": self.client_id, "client_secret": self.client_secret}
         known = all(form.get(name) == value for name, value in expected.items())

@@ -15,10 +15,11 @@ from workers.agent import AgentWorker
 from workers.context import WorkerContext, bury_poison, outlast_outages
 from workers.delivery import DeliveryWorker
 from workers.intake import Intake
+from workers.mailbox import MailboxKeeper
 from workers.relay import Relay
 from workers.sweeper import Sweeper
 
-Role = Literal["intake", "agent", "delivery", "relay", "sweeper"]
+Role = Literal["intake", "agent", "delivery", "relay", "sweeper", "mailbox"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -31,7 +32,7 @@ async def crew(context: WorkerContext, roles: Sequence[Role] = ROLES) -> AsyncIt
         "agent": (AgentWorker(context), [TICKETS_INCOMING], settings.turn_concurrency),
         "delivery": (DeliveryWorker(context), [outbound_topic(c) for c in CHANNELS], settings.delivery_concurrency),
     }
-    loops = {"relay": Relay(context).run, "sweeper": Sweeper(context).run}
+    loops = {"relay": Relay(context).run, "sweeper": Sweeper(context).run, "mailbox": MailboxKeeper(context).run}
     subscriptions = []
     for role, (worker, topics, concurrency) in members.items():
         if role in roles:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 import structlog
 from psycopg import AsyncConnection
 
 from channels.whatsapp.status import read_status
-from core.errors import InvalidInbound
+from core.errors import ChannelError, InvalidInbound
 from core.models import InboundEvent, InboundMessage
 from crm.conversations import file_message
 from crm.customers import recognise_customer
@@ -19,6 +22,8 @@ from events.topics import TICKETS_INCOMING
 from workers.context import WorkerContext, bury, id_in
 
 log = structlog.get_logger()
+# As long as Pub/Sub keeps a push; after that a person looks.
+_PATIENCE: Final = timedelta(days=7)
 
 
 class Intake:
@@ -46,7 +51,16 @@ class Intake:
             await finish_event(conn, event_id)
 
     async def on_dead(self, delivered: Delivered, error: Exception) -> None:
+        if isinstance(error, ChannelError) and not error.permanent and await self._may_wait(delivered):
+            log.warning("intake.waiting", topic=delivered.topic, code=error.code)
+            return
         await self._give_up(delivered, error)
+
+    async def _may_wait(self, delivered: Delivered) -> bool:
+        """A provider that is away is not the message's fault: it stays accepted, and the sweeper brings it again."""
+        async with transaction(self._context.pool) as conn:
+            event = await load_event(conn, id_in(delivered, "inbound_event_id"))
+        return event is not None and datetime.now(UTC) - event.received_at < _PATIENCE
 
     async def _give_up(self, delivered: Delivered, error: Exception) -> None:
         await bury(self._context, delivered, error)

@@ -31,15 +31,17 @@ NEEDS: Final[dict[str, set[str]]] = {
     "delivery": STORE | CHANNELS,
     "relay": STORE,
     "sweeper": STORE,
+    "mailbox": STORE | GMAIL,
     "migrate": {"DATABASE_URL"},
 }
 
 # Each secret and who may hold it.
 HOLDERS: Final[dict[str, set[str]]] = {
     "OPENAI_API_KEY": {"agent"},
-    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery"},
-    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery"},
-    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery"},
+    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery", "mailbox"},
+    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery", "mailbox"},
+    # The secrets of the channels come together, so the mailbox keeper gets Twilio's too.
+    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery", "mailbox"},
 }
 
 
