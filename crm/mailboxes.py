@@ -41,7 +41,10 @@ on conflict (address) do update set failures = mailboxes.failures + 1, last_erro
 returning failures
 """
 _PUT_OFF = "update mailboxes set next_check_at = now() + make_interval(secs => %(delay_s)s) where address = %(address)s"
-_WATCHED = "update mailboxes set watch_expires_at = %(until)s where address = %(address)s"
+_WATCHED = """
+insert into mailboxes (address, watch_expires_at) values (%(address)s, %(until)s)
+on conflict (address) do update set watch_expires_at = excluded.watch_expires_at
+"""
 
 
 @dataclass(frozen=True, slots=True)

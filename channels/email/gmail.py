@@ -95,8 +95,11 @@ class GmailApi:
         self._users: Any = service.users()
 
     async def profile_history_id(self) -> int:
-        profile = await self._call(lambda: self._users.getProfile(userId="me"))
-        return int(profile["historyId"])
+        return int((await self._profile())["historyId"])
+
+    async def profile_address(self) -> str:
+        """Whose mailbox the permission is for."""
+        return str((await self._profile())["emailAddress"]).lower()
 
     async def list_history(self, cursor: int) -> tuple[list[str], int]:
         """Ids of mail that came in since the cursor, oldest first, and the next cursor. Raises CursorExpired."""
@@ -170,6 +173,9 @@ class GmailApi:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _profile(self) -> Mapping[str, Any]:
+        return await self._call(lambda: self._users.getProfile(userId="me"))
 
     async def _pages(self, request: Callable[[str | None], Any]) -> AsyncIterator[Any]:
         token: str | None = None
