@@ -55,6 +55,7 @@ class AttachmentView(BaseModel):
     content_type: str = ""
     bytes: int | None = None
     dangerous: bool = False
+    within_limits: bool = True
 
 
 class ConversationMessage(_View):

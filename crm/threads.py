@@ -49,6 +49,11 @@ class _Candidate:
     ours: bool
 
 
+def delivery_ids(mail_ids: str) -> list[UUID]:
+    """The deliveries that Message-IDs of ours name."""
+    return [UUID(found) for found in _DELIVERY_ID.findall(mail_ids)]
+
+
 async def find_place(conn: AsyncConnection, message: InboundMessage, customer_id: UUID) -> Place:
     values = {
         "channel": message.channel,
@@ -78,11 +83,8 @@ async def _keyed_place(conn: AsyncConnection, message: InboundMessage, values: d
 
 async def _mail_place(conn: AsyncConnection, message: InboundMessage, values: dict) -> Place:
     """Gmail's thread alone joins nothing: it goes by the subject too. It only tells what may be related."""
-    named = " ".join(str(message.headers.get(name, "")) for name in ("references", "in_reply_to"))
-    ids = {
-        "mail_ids": _MAIL_ID.findall(named),
-        "delivery_ids": [UUID(found) for found in _DELIVERY_ID.findall(named)],
-    }
+    named = " ".join(str(message.headers.get(name, "")) for name in ("references", "in_reply_to", "bounced"))
+    ids = {"mail_ids": _MAIL_ID.findall(named), "delivery_ids": delivery_ids(named)}
     answered = await _find(conn, _NAMED, values | ids) if named.strip() else None
     if answered is not None and answered.ours:
         return Place(answered.id)

@@ -21,8 +21,12 @@ class NotWaiting(SupportError):
     """The turn does not wait for a person, so there is nothing to resume."""
 
 
-async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None) -> TurnResult:
+async def run_turn(
+    graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None, notify: bool = True
+) -> TurnResult:
     """Run a fresh turn to its end or to its interrupt, and finish it. `failure` sends it straight to a person.
+
+    Without `notify` a hand-over is not announced: what cannot reach the customer would fail like what went before.
 
     A turn whose worker died left no trace but its row, so running it again starts clean.
     """
@@ -36,6 +40,8 @@ async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: E
         entry = {"turn_id": str(brief.turn_id), "draft": state["draft"], "hand_over": stopped}
         state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
     result = _result_of(turn, state)
+    if not notify and result.outcome == "handed_over":
+        result = replace(result, reply=None)
     try:
         await deps.desk.finish_turn(brief, result)
     except LoopSuspected as suspicion:

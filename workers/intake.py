@@ -11,12 +11,14 @@ from psycopg import AsyncConnection
 from channels.whatsapp.status import read_status
 from core.errors import ChannelError, InvalidInbound
 from core.models import InboundEvent, InboundMessage
+from crm.bounces import fail_bounced
 from crm.conversations import file_message
 from crm.customers import recognise_customer
 from crm.deliveries import raise_status
 from crm.inbound import finish_event, load_event, lock_event
 from crm.outbox import add_event
 from crm.pool import transaction
+from crm.threads import delivery_ids
 from events.bus import Delivered
 from events.topics import TICKETS_INCOMING
 from workers.context import WorkerContext, bury, id_in
@@ -77,6 +79,8 @@ class Intake:
             ticket_id=filed.ticket_id[:8],
             new=filed.message_id is not None,
         )
+        if filed.message_id is not None:
+            await _apply_bounce(conn, message)
         if filed.message_id is None or message.automatic is not None:
             return
         payload = {"conversation_id": str(filed.conversation_id)}
@@ -84,6 +88,18 @@ class Intake:
         await add_event(
             conn, TICKETS_INCOMING, str(filed.conversation_id), "message.received", payload, delay_s=pause_s
         )
+
+
+async def _apply_bounce(conn: AsyncConnection, message: InboundMessage) -> None:
+    """Whose Message-ID it names, its delivery id is random: only who got the mail can know it."""
+    bounced = delivery_ids(message.headers.get("bounced", "")) if message.automatic else []
+    if not bounced:
+        return
+    error = f"bounced {message.headers.get('bounce_status', '')}".strip()
+    for conversation_id in await fail_bounced(conn, bounced, error=error):
+        key = str(conversation_id)
+        log.warning("delivery.bounced", conversation_id=key)
+        await add_event(conn, TICKETS_INCOMING, key, "delivery.failed", {"conversation_id": key, "error": error})
 
 
 async def _apply_status(conn: AsyncConnection, event: InboundEvent) -> None:
