@@ -54,6 +54,8 @@ class AttachmentView(BaseModel):
     name: str = ""
     content_type: str = ""
     bytes: int | None = None
+    dangerous: bool = False
+    within_limits: bool = True
 
 
 class ConversationMessage(_View):
@@ -72,6 +74,7 @@ class ConversationMessage(_View):
     outcome_reason: str | None
     attachments: list[AttachmentView]
     delivery_status: DeliveryStatus | None
+    copy_status: DeliveryStatus | None = Field(description="Of the copy by mail that a reply to the form may have")
     sources: list[SourceView]
 
 
@@ -86,6 +89,9 @@ class ConversationView(BaseModel):
     updated_at: datetime
     customer_id: UUID
     customer_name: str | None
+    related_to: UUID | None = Field(
+        description="A conversation that may belong to this one; nothing of it is used here"
+    )
     tickets: list[ConversationTicket]
     messages: list[ConversationMessage] = Field(description="The newest page, oldest first")
     next_before: int | None = Field(description="Send it as `before` for the page before; null at the beginning")

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.context import ANSWER_TIMEOUT_S, ApiContext, context_of
 from api.problems import ApiProblem, problem_responses
 from core.errors import BusUnavailable, DatabaseUnavailable
 from core.vocabulary import CHANNELS, Channel
+from crm.mailboxes import find_mailbox
 from crm.metrics import list_enabled_channels, read_schema_version
 from crm.migrate import MIGRATIONS_DIR, read_migrations
 from crm.pool import transaction
@@ -26,6 +27,7 @@ Reachable = Literal["ok", "unavailable"]
 class ChannelHealth(BaseModel):
     enabled: bool
     configured: bool
+    needs_reauth: bool = Field(default=False, description="The provider refuses our permission until it is given anew")
 
 
 class Health(BaseModel):
@@ -50,7 +52,7 @@ class Alive(BaseModel):
 )
 async def health(request: Request, response: Response) -> Health:
     context = context_of(request)
-    enabled, bus = await asyncio.gather(_enabled_channels(context), _bus(context))
+    (enabled, refused), bus = await asyncio.gather(_channel_states(context), _bus(context))
     response.headers["Cache-Control"] = "no-store"
     response.status_code = 503 if enabled is None else 200
     return Health(
@@ -58,7 +60,7 @@ async def health(request: Request, response: Response) -> Health:
         version=context.version,
         database="unavailable" if enabled is None else "ok",
         bus=bus,
-        channels={channel: _channel(context, channel, enabled) for channel in CHANNELS},
+        channels={channel: _channel(context, channel, enabled, refused) for channel in CHANNELS},
     )
 
 
@@ -90,12 +92,14 @@ def _wanted_schema() -> int:
     return len(read_migrations(MIGRATIONS_DIR))
 
 
-async def _enabled_channels(context: ApiContext) -> set[Channel] | None:
+async def _channel_states(context: ApiContext) -> tuple[set[Channel] | None, set[Channel]]:
+    """Which channels are switched on, None where nobody can say; and which wait for a new permission."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S), transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
-            return await list_enabled_channels(conn)
+            mailbox = await find_mailbox(conn, context.mailbox.lower()) if context.mailbox else None
+            return await list_enabled_channels(conn), {"email"} if mailbox and mailbox.reauth_since else set()
     except (DatabaseUnavailable, TimeoutError):
-        return None
+        return None, set()
 
 
 async def _bus(context: ApiContext) -> Reachable:
@@ -108,10 +112,16 @@ async def _bus(context: ApiContext) -> Reachable:
         return "unavailable"
 
 
-def _channel(context: ApiContext, channel: Channel, enabled: set[Channel] | None) -> ChannelHealth:
+def _channel(
+    context: ApiContext, channel: Channel, enabled: set[Channel] | None, refused: set[Channel]
+) -> ChannelHealth:
     configured = {
         "email": context.push_verifier is not None,
         "whatsapp": context.whatsapp_secrets is not None,
         "web_form": True,
     }
-    return ChannelHealth(enabled=enabled is None or channel in enabled, configured=configured[channel])
+    return ChannelHealth(
+        enabled=enabled is None or channel in enabled,
+        configured=configured[channel],
+        needs_reauth=channel in refused,
+    )

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import require
 from api.context import ANSWER_TIMEOUT_S, context_of
 from api.problems import invalid_field, problem_responses
+from core.clock import Clock
 from core.vocabulary import Channel
 from crm.keys import ApiKey
+from crm.mailboxes import MailboxState, list_mailboxes
 from crm.metrics import Backlog, list_channel_metrics, read_backlog
 from crm.pool import transaction
 
@@ -91,22 +93,32 @@ async def prometheus(request: Request, key: Annotated[ApiKey, require("metrics:r
     """The same scope as the JSON: Prometheus sends the key with `authorization: credentials_file`."""
     context = context_of(request)
     async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
-        backlog = await read_backlog(conn)
-    text = generate_latest(REGISTRY) + generate_latest(_gauges(backlog, context.version))
+        backlog, mailboxes = await read_backlog(conn), await list_mailboxes(conn)
+    text = generate_latest(REGISTRY) + generate_latest(_gauges(backlog, mailboxes, context.clock, context.version))
     return Response(text, headers={"Content-Type": PROMETHEUS, "Cache-Control": "no-store"})
 
 
-def _gauges(backlog: Backlog, version: str) -> CollectorRegistry:
+def _gauges(backlog: Backlog, mailboxes: list[MailboxState], clock: Clock, version: str) -> CollectorRegistry:
     """What is true now in the database, whichever replica is asked."""
     registry = CollectorRegistry()
-    figures = {
+    figures: dict[str, tuple[str, float]] = {
         "support_outbox_pending": ("Events that are due and not published", backlog.outbox_pending),
         "support_outbox_oldest_age_seconds": ("Age of the oldest of them", backlog.outbox_oldest_age_s),
         "support_reviews_open": ("Hand-overs that wait for a person", backlog.reviews_open),
         "support_review_oldest_wait_seconds": ("How long the oldest of them waits", backlog.review_oldest_wait_s),
         "support_deliveries_pending": ("Replies that wait to be sent", backlog.deliveries_pending),
         "support_dead_letters_open": ("Events that no worker could process", backlog.dead_letters_open),
+        "support_mailboxes_need_reauth": (
+            "Mailboxes whose permission has ended",
+            sum(box.reauth_since is not None for box in mailboxes),
+        ),
     }
+    if checked := [box.synced_at for box in mailboxes if box.synced_at]:
+        age_s = (clock.now() - min(checked)).total_seconds()
+        figures["support_mailbox_check_age_seconds"] = ("Since the mailbox was last read", age_s)
+    if watched := [box.watch_expires_at for box in mailboxes if box.watch_expires_at]:
+        left_s = (min(watched) - clock.now()).total_seconds()
+        figures["support_mailbox_watch_left_seconds"] = ("Until Gmail's pushes end", left_s)
     for name, (documentation, value) in figures.items():
         Gauge(name, documentation, registry=registry).set(value)
     Gauge("support_build_info", "The release that runs", ["version"], registry=registry).labels(version).set(1)

@@ -38,6 +38,7 @@ class ReviewView(BaseModel):
     subject: str | None
     customer_name: str | None
     customer_text: str
+    related_to: UUID | None = Field(description="A conversation that may belong to it: same thread, another sender")
     reason: str
     rule: str
     evidence: str

@@ -84,6 +84,7 @@ async def _gmail(settings: Settings, api_url: str, overrides: dict[str, object])
         )
         overrides |= {f"gmail_{name}": getattr(secret, f"gmail_{name}") for name in names}
         overrides |= {
+            "gmail_topic": "projects/demo/topics/gmail",
             "gmail_base_url": url,
             "gmail_token_url": f"{url}/token",
             "gmail_jwks_url": f"{url}/oauth2/v3/certs",

@@ -28,6 +28,7 @@ from core.profile import load_intents, load_profile
 from core.settings import Settings
 from core.turn import Deps
 from core.vocabulary import Channel
+from crm.caps import ReplyCaps
 from crm.checkpoints import TurnSaver
 from crm.deliveries import save_progress
 from crm.desk import CrmDesk
@@ -127,7 +128,7 @@ def build_worker_context(
     settings: Settings, pool: Pool, bus: Bus, *, embedder: Embedder | None = None
 ) -> WorkerContext:
     saver = TurnSaver(pool)
-    deps = build_deps(settings, pool, CrmDesk(pool, saver), embedder=embedder)
+    deps = build_deps(settings, pool, CrmDesk(pool, saver, _reply_caps(settings)), embedder=embedder)
     return WorkerContext(
         settings=settings,
         pool=pool,
@@ -136,6 +137,14 @@ def build_worker_context(
         graph=build_graph(saver),
         graph_version=graph_version(),
         adapters=build_adapters(settings, pool),
+    )
+
+
+def _reply_caps(settings: Settings) -> ReplyCaps:
+    return ReplyCaps(
+        window_s=settings.loop_window_s,
+        in_window={"email": settings.loop_email_replies, "whatsapp": settings.loop_whatsapp_replies},
+        a_day={"email": settings.loop_email_daily, "whatsapp": settings.loop_whatsapp_daily},
     )
 
 

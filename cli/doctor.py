@@ -16,6 +16,7 @@ from core.policy import Policy
 from core.profile import load_intents, load_profile
 from core.settings import Settings, load_settings
 from crm.knowledge.search import KnowledgeBase
+from crm.mailboxes import MailboxState, list_mailboxes
 from crm.pool import transaction
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -40,6 +41,7 @@ async def _examine(settings: Settings) -> list[dict]:
         "database": _database,
         "bus": _bus,
         "channels": _channels,
+        "mailbox": _mailbox,
         "pages": _pages,
     }
     findings = []
@@ -94,6 +96,23 @@ async def _channels(settings: Settings) -> str:
     demo = find_demo_providers(settings.data_dir) is not None
     otherwise = "answered by the demo's own provider" if demo else "not configured"
     return ", ".join(f"{channel} {'configured' if on else otherwise}" for channel, on in states.items())
+
+
+async def _mailbox(settings: Settings) -> str:
+    async with open_database(settings) as pool, transaction(pool) as conn:
+        states = await list_mailboxes(conn)
+    for state in states:
+        if state.reauth_since is not None:
+            since = f"since {state.reauth_since:%Y-%m-%d %H:%M} UTC"
+            raise ConfigurationError(f"{state.address} needs a new permission {since}: run `fte gmail auth`")
+    found = [f"{state.address} {_how_it_fares(state)}" for state in states]
+    return "; ".join(found) or "no mailbox was read yet"
+
+
+def _how_it_fares(state: MailboxState) -> str:
+    read = f"read at {state.synced_at:%Y-%m-%d %H:%M} UTC" if state.synced_at else "not read yet"
+    watch = f"pushes until {state.watch_expires_at:%Y-%m-%d}" if state.watch_expires_at else "no pushes"
+    return f"{read}, {watch}" + (f" (last error: {state.last_error})" if state.last_error else "")
 
 
 async def _pages(settings: Settings) -> str:

@@ -46,6 +46,8 @@ def show(review_id: UUID, as_json: Json = False) -> None:
     typer.echo(
         f"{review.summary}\n\nWithout the rule: {review.counterfactual}\n\nThe customer wrote:\n{review.customer_text}"
     )
+    if review.related_to:
+        typer.echo(f"\nPossibly related: conversation {review.related_to} (same thread, another sender)")
     if review.draft:
         typer.echo(f"\nHeld draft:\n{review.draft}")
     typer.echo(f"\nstatus {review.status}, version {review.version}")

@@ -46,6 +46,10 @@ class HandOverFence(SupportError):
     """A person has taken the conversation over since this reply was begun; it is not sent."""
 
 
+class LoopSuspected(SupportError):
+    """Too many replies in too short a time: another machine may be answering."""
+
+
 class PolicyRefusal(SupportError):
     """The policy forbids this text."""
 

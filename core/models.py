@@ -254,7 +254,10 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A stored message on its way out. `parts` is what was stored, to the letter; `attempt` counts from 1."""
+    """A stored message on its way out. `parts` is what was stored, to the letter; `attempt` counts from 1.
+
+    A copy goes a second way: the customer has the message itself on the way by which they wrote.
+    """
 
     delivery_id: UUID
     message_id: UUID
@@ -268,6 +271,7 @@ class Outgoing:
     conversation_id: UUID
     thread: Mapping[str, Any] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,18 @@ class Settings(BaseSettings):
         300, ge=1, description="Age in seconds at which a message without a status report is asked about"
     )
 
+    # the shield against loops
+    loop_window_s: float = Field(
+        600, ge=1, description="Seconds in which the assistant's replies to one conversation are counted"
+    )
+    loop_email_replies: int = Field(3, ge=1, description="Replies by email to one conversation in that time")
+    loop_whatsapp_replies: int = Field(20, ge=1, description="The same for WhatsApp, where people chat")
+    loop_email_daily: int = Field(20, ge=1, description="Replies by email to one sender in 24 hours")
+    loop_whatsapp_daily: int = Field(100, ge=1, description="The same for WhatsApp")
+    form_mails_per_day: int = Field(
+        5, ge=0, description="Replies to the web form that are also mailed, to one address in 24 hours; 0 mails none"
+    )
+
     # language models
     openai_api_key: SecretStr | None = Field(
         None, alias="OPENAI_API_KEY", description="Key of an OpenAI-compatible provider; empty means offline"
@@ -105,9 +117,15 @@ class Settings(BaseSettings):
     gmail_client_id: str | None = Field(None, description="OAuth client")
     gmail_client_secret: SecretStr | None = Field(None, description="OAuth client secret")
     gmail_refresh_token: SecretStr | None = Field(None, description="OAuth refresh token of the mailbox")
+    gmail_auth_url: str = Field(
+        "https://accounts.google.com/o/oauth2/v2/auth", description="Where the mailbox's owner says yes"
+    )
     gmail_token_url: str = Field("https://oauth2.googleapis.com/token", description="OAuth token endpoint")
     gmail_base_url: str | None = Field(None, description="Another address of the Gmail API, for tests and demos")
-    gmail_topic: str | None = Field(None, description="Pub/Sub topic of the mailbox watch")
+    gmail_topic: str | None = Field(None, description="Pub/Sub topic of the mailbox watch; empty keeps no watch")
+    gmail_check_interval_s: float = Field(
+        300, ge=0.1, description="Seconds between two looks for mail that no push announced"
+    )
     gmail_push_audience: str | None = Field(None, description="Audience of the tokens on Pub/Sub pushes")
     gmail_push_service_account: str | None = Field(None, description="Service account that signs the pushes")
     gmail_push_subscription: str | None = Field(None, description="Subscription that the pushes come from")

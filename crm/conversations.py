@@ -13,17 +13,14 @@ from core.ids import new_ticket_id
 from core.models import InboundEvent, InboundMessage, Ticket
 from core.vocabulary import Category, Priority
 from crm.customers import normalise
+from crm.threads import Place, find_place
 
-_FIND_THREAD = """
-select id, customer_id = %(customer_id)s and (evidence = 'claimed') = %(claimed)s as agrees
-from conversations where channel = %(channel)s and thread_key = %(thread_key)s for update
-"""
 # A merge may be undone: the conversation then goes with the address that it came from.
 _OPEN = """
-insert into conversations (customer_id, origin_id, channel, thread_key, subject, evidence, last_inbound_at)
+insert into conversations (customer_id, origin_id, channel, thread_key, subject, evidence, related_to, last_inbound_at)
 values (%(customer_id)s, (select origin_id from customer_identifiers where customer_id = %(customer_id)s and kind = %(kind)s
             and value = %(address)s and (evidence = 'claimed') = (%(evidence)s = 'claimed')),
-        %(channel)s, %(thread_key)s, %(subject)s, %(evidence)s, now()) returning id
+        %(channel)s, %(thread_key)s, %(subject)s, %(evidence)s, %(related_to)s, now()) returning id
 """
 _TOUCH = """
 update conversations set last_inbound_at = now(), updated_at = now(), thread = thread || %(thread)s where id = %(id)s
@@ -79,42 +76,22 @@ async def file_message(conn: AsyncConnection, event: InboundEvent, message: Inbo
 
 
 async def _find_or_open(conn: AsyncConnection, message: InboundMessage, customer_id: UUID) -> UUID:
-    conversation_id, thread_key = await _find_thread(conn, message, customer_id)
-    if conversation_id is None:
-        conversation_id = await _open(conn, message, customer_id, thread_key)
+    place = await find_place(conn, message, customer_id)
+    conversation_id = place.conversation_id or await _open(conn, message, customer_id, place)
     await conn.execute(_TOUCH, {"id": conversation_id, "thread": Jsonb(_thread(message))})
     return conversation_id
 
 
-async def _find_thread(
-    conn: AsyncConnection, message: InboundMessage, customer_id: UUID
-) -> tuple[UUID | None, str | None]:
-    """The conversation that a message continues, or None and the key under which it opens its own.
-
-    A thread joins only when its key and its sender agree, and the sender's proof too: a claim never enters what was proved.
-    """
-    if message.thread_key is None:
-        return None, None
-    claimed = message.sender.evidence == "claimed"
-    for key in (message.thread_key, f"{message.thread_key}#{customer_id}{'#claimed' if claimed else ''}"):
-        values = {"channel": message.channel, "thread_key": key, "customer_id": customer_id, "claimed": claimed}
-        row = await (await conn.execute(_FIND_THREAD, values)).fetchone()
-        if row is None:
-            return None, key
-        if row[1]:
-            return row[0], key
-    return None, None
-
-
-async def _open(conn: AsyncConnection, message: InboundMessage, customer_id: UUID, thread_key: str | None) -> UUID:
+async def _open(conn: AsyncConnection, message: InboundMessage, customer_id: UUID, place: Place) -> UUID:
     values = {
         "customer_id": customer_id,
         "channel": message.channel,
-        "thread_key": thread_key,
+        "thread_key": place.thread_key,
         "subject": message.subject,
         "evidence": message.sender.evidence,
         "kind": message.sender.kind,
         "address": normalise(message.sender),
+        "related_to": place.related_to,
     }
     row = await (await conn.execute(_OPEN, values)).fetchone()
     assert row is not None

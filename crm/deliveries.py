@@ -13,19 +13,23 @@ from psycopg.types.json import Jsonb
 from core.errors import NotFound
 from core.models import Outgoing, Receipt
 
-# The oldest unsent message of the conversation, if it is due: a later one never overtakes it.
+# The oldest unsent message of the conversation on a channel, if it is due: a later one never overtakes it.
+# A copy that waits for its own provider holds up the page's messages as little as they hold up it.
 _CLAIM = """
 update deliveries set status = 'sending', attempts = attempts + 1, lease_until = now() + make_interval(secs => %(lease_s)s)
-where id = (select d.id from deliveries d join messages m on m.id = d.message_id
-            where m.conversation_id = %(conversation_id)s and d.status in ('queued', 'sending') order by m.seq limit 1)
+where id = (select id from (select distinct on (d.channel) d.id, d.channel <> m.channel as copy, d.lease_until, d.next_attempt_at
+                            from deliveries d join messages m on m.id = d.message_id
+                            where m.conversation_id = %(conversation_id)s and d.status in ('queued', 'sending')
+                            order by d.channel, m.seq) oldest
+            where coalesce(lease_until, '-infinity') <= now() and next_attempt_at <= now() order by copy limit 1)
   and coalesce(lease_until, '-infinity') <= now() and next_attempt_at <= now()
 returning id
 """
 # `seen`: what reports told of parts whose sending we did not live to note.
 _OUTGOING = """
-select d.id as delivery_id, m.id as message_id, m.ticket_id, m.channel, d.recipient, m.subject,
-       array(select jsonb_array_elements_text(m.parts)) as parts, d.attempts as attempt, m.author, m.conversation_id,
-       c.thread, d.progress || jsonb_build_object('seen', coalesce(
+select d.id as delivery_id, m.id as message_id, m.ticket_id, d.channel, d.recipient, coalesce(d.subject, m.subject) as subject,
+       array(select jsonb_array_elements_text(coalesce(d.parts, m.parts))) as parts, d.attempts as attempt, m.author, m.conversation_id,
+       d.channel <> m.channel as is_copy, c.thread, d.progress || jsonb_build_object('seen', coalesce(
            (select jsonb_object_agg(r.part, r.provider_message_id) from provider_reports r
             where r.delivery_id = d.id and r.part is not null), '{}')) as progress
 from deliveries d join messages m on m.id = d.message_id join conversations c on c.id = m.conversation_id where d.id = %(id)s

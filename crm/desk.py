@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from core.errors import HandOverFence
+from core.errors import HandOverFence, LoopSuspected
 from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
 from core.vocabulary import Author, Category, Channel, MessageKind, Priority
+from crm.caps import ReplyCaps, find_excess
 from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
@@ -92,6 +93,7 @@ class CrmDesk:
 
     pool: Pool
     saver: TurnSaver
+    caps: ReplyCaps = field(default_factory=ReplyCaps)
 
     async def find_ticket(self, brief: TurnBrief) -> Ticket | None:
         async with transaction(self.pool) as conn:
@@ -131,6 +133,7 @@ class CrmDesk:
             self.saver.discard(str(brief.turn_id))
 
     async def _carry_out(self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult) -> None:
+        result = await self._within_caps(conn, brief, result)
         values = _values(brief, result)
         if result.reply is not None:
             kind: MessageKind = (
@@ -146,6 +149,15 @@ class CrmDesk:
         await conn.execute(_MESSAGES, values)
         await conn.execute(_FINISH, values)
         await self._measure(conn, brief, result)
+
+    async def _within_caps(self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult) -> TurnResult:
+        """Over a cap an answer is refused, and a notice is left out: it would be one more message of the loop."""
+        if result.reply is None or result.reply_author == "human":
+            return result
+        excess = await find_excess(conn, brief, self.caps)
+        if excess is not None and result.outcome == "answered":
+            raise LoopSuspected(excess, turn_id=brief.turn_id)
+        return result if excess is None else replace(result, reply=None)
 
     async def _add_outbound(
         self,

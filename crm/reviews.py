@@ -17,11 +17,12 @@ from crm.outbox import add_event
 _COLUMNS = """
 select r.id, r.turn_id, r.ticket_id, r.conversation_id, r.channel, r.reason, r.rule, r.evidence, r.counterfactual, r.summary,
        r.draft, r.status, r.version, r.decision, r.decision_text, r.decision_note, r.decided_by, r.decided_at, r.created_at,
-       k.subject, k.priority, u.name as customer_name,
+       k.subject, k.priority, u.name as customer_name, c.related_to,
        coalesce((select string_agg(m.body, E'\n\n' order by m.seq) from messages m
                  where m.direction = 'inbound' and (m.turn_id = r.turn_id or (m.conversation_id = r.conversation_id
                        and m.outcome_reason = 'with_person' and m.created_at >= r.created_at))), '') as customer_text
 from reviews r join tickets k on k.id = r.ticket_id join customers u on u.id = k.customer_id
+     join conversations c on c.id = r.conversation_id
 """
 _GET = _COLUMNS + "where r.id = %(id)s"
 _LIST = _COLUMNS + "where r.status = %(status)s order by r.created_at limit %(limit)s"
@@ -60,6 +61,7 @@ class Review:
     priority: str
     customer_name: str | None
     customer_text: str
+    related_to: UUID | None
 
 
 async def list_reviews(conn: AsyncConnection, *, status: str = "open", limit: int = 50) -> list[Review]:

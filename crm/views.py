@@ -35,7 +35,8 @@ _TICKET = """
 select id as ticket_id, subject, channel, category, priority, created_at, updated_at,
        case when status = 'resolved' and exists (
                 select from messages m join deliveries d on d.message_id = m.id
-                where m.ticket_id = tickets.id and d.status in ('queued', 'sending')) then 'processing' else status end as status
+                where m.ticket_id = tickets.id and d.channel = m.channel and d.status in ('queued', 'sending'))
+            then 'processing' else status end as status
 from tickets where id = %(id)s
 """
 # What a customer may see: their own words, and what has reached them. Sources without the passages behind them.
@@ -44,7 +45,7 @@ select m.id, m.author, m.body, m.created_at,
        coalesce((select jsonb_agg(jsonb_build_object('title', s.title, 'url', s.url) order by s.first)
                  from (select title, url, min(sentence_no) as first from reply_sources
                        where message_id = m.id group by title, url) s), '[]') as sources
-from messages m left join deliveries d on d.message_id = m.id
+from messages m left join deliveries d on d.message_id = m.id and d.channel = m.channel
 where m.ticket_id = %(id)s
   and ((m.direction = 'inbound' and m.automatic is null) or d.status in ('sent', 'delivered', 'read'))
 order by m.seq
@@ -55,9 +56,8 @@ where ticket_id = %(id)s and channel = 'web_form' and kind = 'message'
 """
 
 _CONVERSATION = """
-select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment,
-       c.created_at, c.updated_at,
-       c.customer_id, u.name as customer_name
+select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment, c.created_at, c.updated_at,
+       c.customer_id, u.name as customer_name, c.related_to
 from conversations c join customers u on u.id = c.customer_id where c.id = %(id)s
 """
 _TICKETS = """
@@ -67,10 +67,11 @@ from tickets where conversation_id = %(id)s order by created_at
 _MESSAGES = """
 select m.id, m.seq, m.ticket_id, m.turn_id, m.direction, m.author, m.kind, m.body, m.created_at, m.sentiment,
        m.automatic, m.outcome, m.outcome_reason, m.attachments, d.status as delivery_status,
+       (select status from deliveries where message_id = m.id and channel <> m.channel) as copy_status,
        coalesce((select jsonb_agg(jsonb_build_object('title', s.title, 'url', s.url) order by s.first)
                  from (select title, url, min(sentence_no) as first from reply_sources
                        where message_id = m.id group by title, url) s), '[]') as sources
-from messages m left join deliveries d on d.message_id = m.id
+from messages m left join deliveries d on d.message_id = m.id and d.channel = m.channel
 where m.conversation_id = %(id)s and (%(before)s::bigint is null or m.seq < %(before)s)
 order by m.seq desc limit %(limit)s
 """
@@ -197,6 +198,7 @@ class ConversationMessage:
     outcome_reason: str | None
     attachments: list[dict[str, Any]]
     delivery_status: DeliveryStatus | None
+    copy_status: DeliveryStatus | None
     sources: list[SourceLink]
 
 
@@ -212,6 +214,7 @@ class ConversationFacts:
     updated_at: datetime
     customer_id: UUID
     customer_name: str | None
+    related_to: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

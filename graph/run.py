@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from core.errors import SupportError
+from core.errors import LoopSuspected, SupportError
 from core.models import Escalation, FormattedReply, ReplySentence, ReviewDecision, TurnBrief, TurnResult
 from core.turn import Deps, TurnContext
 from graph.build import TurnGraph
@@ -22,8 +23,12 @@ class NotWaiting(SupportError):
     """The turn does not wait for a person, so there is nothing to resume."""
 
 
-async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None) -> TurnResult:
+async def run_turn(
+    graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None, notify: bool = True
+) -> TurnResult:
     """Run a fresh turn to its end or to its interrupt, and finish it. `failure` sends it straight to a person.
+
+    Without `notify` a hand-over is not announced: what cannot reach the customer would fail like what went before.
 
     A turn whose worker died left no trace but its row, so running it again starts clean.
     """
@@ -37,7 +42,16 @@ async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: E
         entry = {"turn_id": str(brief.turn_id), "draft": state["draft"], "hand_over": stopped}
         state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
     result = _result_of(turn, state)
-    await deps.desk.finish_turn(brief, result)
+    if not notify and result.outcome == "handed_over":
+        result = replace(result, reply=None)
+    try:
+        await deps.desk.finish_turn(brief, result)
+    except LoopSuspected as suspicion:
+        entry = {"turn_id": str(brief.turn_id), "draft": state["draft"], "hand_over": _loop(suspicion.detail)}
+        state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
+        # Without a notice: whoever answers that fast would answer it too.
+        result = replace(_result_of(turn, state), reply=None)
+        await deps.desk.finish_turn(brief, result)
     return result
 
 
@@ -87,6 +101,17 @@ def _as_hand_over(escalation: Escalation) -> HandOver:
         "evidence": escalation.evidence,
         "counterfactual": escalation.counterfactual,
         "summary": escalation.summary,
+    }
+
+
+def _loop(evidence: str) -> HandOver:
+    """Over the cap (docs/adr/0013): the draft goes to a person, who sees whether a machine is writing."""
+    return {
+        "reason": "policy_violation",
+        "rule": "loop_cap",
+        "evidence": evidence,
+        "counterfactual": "The reply would have been sent.",
+        "summary": "Too many replies in too short a time: a machine may be answering the assistant.",
     }
 
 

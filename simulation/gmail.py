@@ -34,6 +34,7 @@ class GmailFake:
     subscription: str = "projects/fake-project/subscriptions/gmail-push"
     push_url: str | None = None
     watching: bool = True
+    watches: list[dict[str, Any]] = field(default_factory=list)
     page_size: int | None = None
     faults: Faults = field(default_factory=Faults)
     notifier: Notifier = field(init=False)
@@ -201,8 +202,9 @@ class GmailFake:
             return _error(404, "notFound")
         return JSONResponse(self.mailbox.send(draft.raw, draft.thread_id).reference())
 
-    async def _watch(self, _: Request) -> Response:
+    async def _watch(self, request: Request) -> Response:
         self.watching = True
+        self.watches.append(await request.json())
         expiration = int((time.time() + 7 * 86_400) * 1000)
         return JSONResponse({"historyId": str(self.mailbox.history_id), "expiration": str(expiration)})
 

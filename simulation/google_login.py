@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 
@@ -29,7 +33,9 @@ class GoogleLogin:
     require_token: bool = True
     key_fetches: int = 0
     refreshes: int = 0
+    asked: int = 0
     _tokens: dict[str, float] = field(default_factory=dict)
+    _codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     _keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,26 +61,48 @@ class GoogleLogin:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return not self.require_token or (scheme.lower() == "bearer" and self._tokens.get(token, 0) > time.time())
 
+    def forget_tokens(self) -> None:
+        """Access tokens end with the permission that they came from."""
+        self._tokens.clear()
+
     def routes(self) -> list[Route]:
         return [
+            Route("/o/oauth2/v2/auth", self._consent, methods=["GET"]),
             Route("/token", self._token, methods=["POST"]),
             Route("/oauth2/v3/certs", self._certs, methods=["GET"]),
         ]
 
+    async def _consent(self, request: Request) -> Response:
+        """The owner says yes, or not (`accept_refresh` False); the browser goes back to the application."""
+        asked = request.query_params
+        answer = {"state": asked.get("state", "")}
+        if self.accept_refresh and asked.get("client_id") == self.client_id:
+            code = secrets.token_urlsafe(12)
+            self._codes[code] = (asked.get("code_challenge", ""), asked["redirect_uri"])
+            answer["code"] = code
+        else:
+            answer["error"] = "access_denied"
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}")
+
     async def _token(self, request: Request) -> Response:
+        self.asked += 1
         form = await request.form()
-        expected = {"grant_type": "refresh_token", "client_id": self.client_id, "client_secret": self.client_secret}
-        known = all(form.get(name) == value for name, value in expected.items())
-        if not known or form.get("refresh_token") != self.refresh_token or not self.accept_refresh:
+        known = _client(request, form) == (self.client_id, self.client_secret)
+        if form.get("grant_type") == "authorization_code":
+            challenge, address = self._codes.pop(str(form.get("code")), ("", ""))
+            granted = bool(challenge) and challenge == _s256(form) and address == form.get("redirect_uri")
+        else:
+            granted = form.get("refresh_token") == self.refresh_token and self.accept_refresh
+        if not known or not granted:
             body = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
             return JSONResponse(body, 400)
         self.refreshes += 1
         token = "ya29." + secrets.token_urlsafe(24)
         self._tokens[token] = time.time() + self.token_lifetime_s
         scope = "https://www.googleapis.com/auth/gmail.modify"
-        return JSONResponse(
-            {"access_token": token, "expires_in": self.token_lifetime_s, "scope": scope, "token_type": "Bearer"}
-        )
+        body = {"access_token": token, "expires_in": self.token_lifetime_s, "scope": scope, "token_type": "Bearer"}
+        first = form.get("grant_type") == "authorization_code"
+        return JSONResponse(body | ({"refresh_token": self.refresh_token} if first else {}))
 
     async def _certs(self, _: Request) -> Response:
         self.key_fetches += 1
@@ -83,3 +111,18 @@ class GoogleLogin:
             for key_id, key in self._keys.items()
         ]
         return JSONResponse({"keys": keys})
+
+
+def _client(request: Request, form: FormData) -> tuple[str, str]:
+    """RFC 6749 2.3.1: a client names itself in the header, or in the body."""
+    scheme, _, words = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        name, _, secret = base64.b64decode(words).decode().partition(":")
+        return name, secret
+    return str(form.get("client_id")), str(form.get("client_secret"))
+
+
+def _s256(form: FormData) -> str:
+    """The challenge that a code verifier answers (RFC 7636)."""
+    digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

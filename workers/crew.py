@@ -15,11 +15,12 @@ from workers.agent import AgentWorker
 from workers.context import WorkerContext, bury_poison, outlast_outages
 from workers.delivery import DeliveryWorker
 from workers.intake import Intake
+from workers.mailbox import MailboxKeeper
 from workers.reconciler import Reconciler
 from workers.relay import Relay
 from workers.sweeper import Sweeper
 
-Role = Literal["intake", "agent", "delivery", "relay", "sweeper", "reconciler"]
+Role = Literal["intake", "agent", "delivery", "relay", "sweeper", "reconciler", "mailbox"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _CANCEL_AGAIN_S = 5.0
 
@@ -33,7 +34,12 @@ async def crew(context: WorkerContext, roles: Sequence[Role] = ROLES) -> AsyncIt
         "agent": (AgentWorker(context), [TICKETS_INCOMING], settings.turn_concurrency),
         "delivery": (DeliveryWorker(context), [outbound_topic(c) for c in CHANNELS], settings.delivery_concurrency),
     }
-    loops = {"relay": Relay(context).run, "sweeper": Sweeper(context).run, "reconciler": Reconciler(context).run}
+    loops = {
+        "relay": Relay(context).run,
+        "sweeper": Sweeper(context).run,
+        "reconciler": Reconciler(context).run,
+        "mailbox": MailboxKeeper(context).run,
+    }
     subscriptions = []
     for role, (worker, topics, concurrency) in members.items():
         if role in roles:

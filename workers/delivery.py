@@ -21,6 +21,7 @@ from crm.recipients import find_last_inbound, take_slot
 from events.bus import Delivered
 from events.topics import outbound_topic
 from workers.context import WorkerContext, bury, id_in
+from workers.form_mail import mail_form_reply
 from workers.statuses import settle
 from workers.undelivered import give_up
 
@@ -84,6 +85,7 @@ class DeliveryWorker:
                 await go_on(conn, outgoing.delivery_id)
             else:
                 await record_receipt(conn, outgoing.delivery_id, receipt)
+                await mail_form_reply(self._context, conn, outgoing)
             if "sids" in receipt.detail:
                 await settle(self._context, conn, outgoing.delivery_id)
         log.info(

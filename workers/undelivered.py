@@ -25,6 +25,8 @@ async def give_up(context: WorkerContext, conn: AsyncConnection, outgoing: Outgo
         await _note_refusal(conn, outgoing, error)
         if outgoing.author == "system":
             return  # our answer to a STOP that the provider carried out itself
+    if outgoing.is_copy:
+        return
     if isinstance(error, WindowClosed) and await _send_template(context.settings, conn, outgoing, error):
         return
     key = str(outgoing.conversation_id)

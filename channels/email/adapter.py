@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -55,9 +56,20 @@ class GmailChannel:
             return []
         return await self._read_message(event) if event.kind == "message" else []
 
-    async def sync(self) -> int:
+    @property
+    def address(self) -> str:
+        return self._mailbox.address
+
+    async def sync(self, *, full: bool = False) -> int:
         """Look for mail that no push announced; how much was new."""
-        return await sync_mailbox(self._gmail, self._store, self._mailbox.address)
+        return await sync_mailbox(self._gmail, self._store, self._mailbox.address, full=full)
+
+    async def watch(self, topic: str) -> datetime:
+        """Begin or renew the pushes; when they end. What it says of the history is not believed: the cursor is ours."""
+        return (await self._gmail.watch(topic))[1]
+
+    async def stop_watch(self) -> None:
+        await self._gmail.stop_watch()
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         try:

@@ -76,6 +76,16 @@ def automatic_rule(mail: Message, own_address: str, instance: str) -> str | None
     )
 
 
+def is_bounce(mail: Message) -> bool:
+    """Whether a mail server says that something did not arrive, whatever else gave the mail away before."""
+    return (
+        _report(mail) == "delivery_report"
+        or bool(header(mail, "x-failed-recipients"))
+        or _by_sender(mail) == "mailer_daemon"
+        or _by_subject(mail) == "bounce_words"
+    )
+
+
 def _own(mail: Message, own_address: str, instance: str) -> str | None:
     if any(address == own_address.lower() for _, address in addresses(mail, "from")):
         return "own_address"

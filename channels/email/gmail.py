@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import http.client
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from core.errors import ChannelError
 SCOPES: Final = ("https://www.googleapis.com/auth/gmail.modify",)
 SKIPPED_LABELS: Final = frozenset({"SENT", "DRAFT", "SPAM", "TRASH", "CHAT"})
 TIMEOUT: Final = "timeout"
+# What only a new permission mends: the grant has ended, or it does not cover what we do.
+REAUTH_CODES: Final = frozenset({"invalid_grant", "401", "403"})
 _RATE_REASONS: Final = {
     "rateLimitExceeded",
     "userRateLimitExceeded",
@@ -41,11 +44,15 @@ class CursorExpired(ChannelError):
 
 @dataclass(frozen=True, slots=True)
 class GmailConfig:
-    """`base_url` is for the fake; `timeout_s` holds for each wait on the network."""
+    """`base_url` is for the fake; `timeout_s` holds for each wait on the network.
+
+    After a refused login Google is left alone for `refusal_pause_s`: only a person can mend that.
+    """
 
     address: str
     base_url: str | None = None
     timeout_s: float = 20.0
+    refusal_pause_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class GmailApi:
 
     def __init__(self, config: GmailConfig, credentials: Credentials) -> None:
         self._config, self._credentials = config, credentials
+        self._refused_until = float("-inf")
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gmail")
         options = {"api_endpoint": config.base_url} if config.base_url else None
         service: Any = build(
@@ -87,8 +95,11 @@ class GmailApi:
         self._users: Any = service.users()
 
     async def profile_history_id(self) -> int:
-        profile = await self._call(lambda: self._users.getProfile(userId="me"))
-        return int(profile["historyId"])
+        return int((await self._profile())["historyId"])
+
+    async def profile_address(self) -> str:
+        """Whose mailbox the permission is for."""
+        return str((await self._profile())["emailAddress"]).lower()
 
     async def list_history(self, cursor: int) -> tuple[list[str], int]:
         """Ids of mail that came in since the cursor, oldest first, and the next cursor. Raises CursorExpired."""
@@ -163,6 +174,9 @@ class GmailApi:
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    async def _profile(self) -> Mapping[str, Any]:
+        return await self._call(lambda: self._users.getProfile(userId="me"))
+
     async def _pages(self, request: Callable[[str | None], Any]) -> AsyncIterator[Any]:
         token: str | None = None
         while True:
@@ -181,6 +195,8 @@ class GmailApi:
             raise
 
     async def _call(self, request: Callable[[], Any]) -> Any:
+        if time.monotonic() < self._refused_until:
+            raise _ended_permission()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._execute, request)
 
     def _execute(self, request: Callable[[], Any]) -> Any:
@@ -191,7 +207,10 @@ class GmailApi:
         except HttpError as error:
             raise _translate(error) from error
         except RefreshError as error:
-            raise _refused_login(error) from error
+            if isinstance(error.__cause__, TransportError) or getattr(error, "retryable", False):
+                raise ChannelError("Google's token service did not answer", code=TIMEOUT) from error
+            self._refused_until = time.monotonic() + self._config.refusal_pause_s
+            raise _ended_permission() from error
         except (GoogleAuthError, httplib2.HttpLib2Error, http.client.HTTPException, OSError) as error:
             raise ChannelError("Gmail did not answer in time", code=TIMEOUT) from error
         finally:
@@ -222,9 +241,7 @@ def _translate(error: HttpError) -> ChannelError:
     return ChannelError(f"Gmail refused with {status}", permanent=True, code=str(status))
 
 
-def _refused_login(error: RefreshError) -> ChannelError:
-    if isinstance(error.__cause__, TransportError) or getattr(error, "retryable", False):
-        return ChannelError("Google's token service did not answer", code=TIMEOUT)
+def _ended_permission() -> ChannelError:
     words = "The mailbox's permission has ended: connect it again with `fte gmail auth`"
     return ChannelError(words, retry_after_s=300.0, code="invalid_grant")
 

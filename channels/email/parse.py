@@ -10,7 +10,9 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from channels.email.attachments import is_text, list_attachments
 from channels.email.auto import automatic_rule
+from channels.email.bounce import bounce_status, bounced_ids
 from channels.email.html import html_to_text
 from channels.email.mime import (
     BROKEN,
@@ -20,10 +22,8 @@ from channels.email.mime import (
     header,
     headers,
     leaves,
-    parameter,
     payload_text,
     read_mail,
-    size_of,
 )
 from channels.email.trim import trim_reply
 from core.models import InboundMessage, Sender
@@ -31,8 +31,6 @@ from core.vocabulary import Evidence
 
 NO_SENDER: Final = "unknown@invalid"
 MAX_BODY: Final = 500_000
-MAX_ATTACHMENTS: Final = 50
-MAX_ATTACHMENT_BYTES: Final = 25_000_000
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,500}>")
 _SUMMARY = re.compile(r"^SUMMARY[^:\r\n]*:(.+)$", re.M)
 
@@ -60,7 +58,7 @@ def parse_mail(
     """
     mail = read_mail(raw)
     name, address = _sender(mail)
-    attachments = tuple(_attachments(mail))
+    attachments = list_attachments(mail)
     full_text = _text(body_text(mail)) or _stand_in(mail, attachments)
     return InboundMessage(
         channel="email",
@@ -78,25 +76,23 @@ def parse_mail(
 
 
 def body_text(mail: Message) -> str:
-    """The text of a mail as a person sees it: plain parts, or the HTML where plain text says nothing."""
-    plain, html = [], []
+    """The text of a mail as a person sees it: plain parts, or the HTML where plain text says nothing.
+
+    A part that has a file's name is a file; only where there is nothing else was it meant to be read.
+    """
+    plain, html, named = [], [], []
     for part in leaves(mail):
         kind = part.get_content_type()
         if disposition(part) == "attachment" or not is_text(kind):
             continue
-        if kind != "text/html" and not (file_name(part) and plain):
-            plain.append(payload_text(part))
-        elif kind == "text/html" and not file_name(part):
-            html.append(payload_text(part))
+        if file_name(part):
+            named += [payload_text(part)] if kind != "text/html" else []
+        else:
+            (html if kind == "text/html" else plain).append(payload_text(part))
     text = "\n\n".join(piece.strip("\n") for piece in plain if piece.strip())
     if text.strip() and not (html and _says_nothing(text)):
         return html_to_text(text) if re.match(r"\s*<(?:!doctype html|html)\b", text, re.I) else text
-    return "\n\n".join(filter(None, map(html_to_text, html))) or text
-
-
-def is_text(kind: str) -> bool:
-    """Also a multipart that has no parts: its text is all there is."""
-    return kind in ("text/plain", "text/html") or kind.startswith("multipart/")
+    return "\n\n".join(filter(None, map(html_to_text, html))) or text or "\n\n".join(named)
 
 
 def sender_evidence(mail: Message, address: str, mailbox: Mailbox) -> Evidence:
@@ -155,28 +151,6 @@ def _calendar_summary(part: Message) -> str | None:
     return found.group(1).strip()[:200] if found else "no title"
 
 
-def _attachments(mail: Message) -> list[Mapping[str, Any]]:
-    """What hangs on a mail, named and measured; `kept` is False above the limit."""
-    listed: list[Mapping[str, Any]] = []
-    for part in leaves(mail):
-        kind, name = part.get_content_type(), file_name(part)
-        if (is_text(kind) and disposition(part) != "attachment" and not name) or len(listed) >= MAX_ATTACHMENTS:
-            continue
-        size = size_of(part)
-        method = {"method": parameter(part, "method")} if kind == "text/calendar" else {}
-        listed.append(
-            {
-                "name": name or f"{kind.replace('/', '-')}-{len(listed) + 1}",
-                "content_type": kind,
-                "bytes": size,
-                "inline": disposition(part) == "inline",
-                "kept": size <= MAX_ATTACHMENT_BYTES,
-                **method,
-            }
-        )
-    return listed
-
-
 def _date(mail: Message) -> datetime | None:
     try:
         date = parsedate_to_datetime(header(mail, "date"))
@@ -195,6 +169,8 @@ def _thread_headers(mail: Message, thread_id: str) -> dict[str, str]:
         "references": " ".join(_MESSAGE_ID.findall(header(mail, "references"))[-20:]),
         "reply_to": reply_to[0][1] if reply_to else "",
         "original_subject": header(mail, "subject")[:500],
+        "bounced": bounced_ids(mail),
+        "bounce_status": bounce_status(mail),
     }
 
 

@@ -38,11 +38,16 @@ class CursorStore(Protocol):
         ...
 
 
-async def sync_mailbox(gmail: MailHistory, store: CursorStore, mailbox: str, *, pushed: int | None = None) -> int:
-    """Record what came in since the cursor; how much was new. `pushed` only tells that nothing can be new."""
+async def sync_mailbox(
+    gmail: MailHistory, store: CursorStore, mailbox: str, *, pushed: int | None = None, full: bool = False
+) -> int:
+    """Record what came in since the cursor; how much was new. `pushed` only tells that nothing can be new.
+
+    `full` lists the inbox of the last days as well, whatever the cursor says.
+    """
     async with store.lock(mailbox):
         cursor = await store.cursor(mailbox)
-        if cursor is not None:
+        if cursor is not None and not full:
             if pushed is not None and pushed <= cursor:
                 return 0
             try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from core.errors import BusUnavailable
+from crm.mailboxes import note_failure, note_synced
 from crm.pool import transaction
 from tests.api.conftest import assert_problem
 
@@ -16,9 +17,9 @@ async def test_everything_is_well(client) -> None:
         "database": "ok",
         "bus": "ok",
         "channels": {
-            "email": {"enabled": True, "configured": False},
-            "whatsapp": {"enabled": True, "configured": True},
-            "web_form": {"enabled": True, "configured": True},
+            "email": {"enabled": True, "configured": False, "needs_reauth": False},
+            "whatsapp": {"enabled": True, "configured": True, "needs_reauth": False},
+            "web_form": {"enabled": True, "configured": True, "needs_reauth": False},
         },
     }
 
@@ -27,6 +28,21 @@ async def test_a_channel_that_is_switched_off_says_so(client, pool) -> None:
     async with transaction(pool) as conn:
         await conn.execute("update channel_configs set enabled = false where channel = 'email'")
     assert (await client.get("/health")).json()["channels"]["email"]["enabled"] is False
+
+
+async def test_a_mailbox_whose_permission_has_ended_says_so_until_it_works_again(client_for, pool) -> None:
+    client = client_for(mailbox="Support@example.com")
+
+    async def needs_reauth() -> dict[str, bool]:
+        channels = (await client.get("/health")).json()["channels"]
+        return {name: channel["needs_reauth"] for name, channel in channels.items()}
+
+    async with transaction(pool) as conn:
+        await note_failure(conn, "support@example.com", error="gone", reauth=True)
+    assert await needs_reauth() == {"email": True, "whatsapp": False, "web_form": False}
+    async with transaction(pool) as conn:
+        await note_synced(conn, "support@example.com")
+    assert not (await needs_reauth())["email"]
 
 
 async def test_without_the_bus_it_is_degraded_and_still_accepts(client_for) -> None:

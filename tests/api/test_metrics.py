@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from crm.mailboxes import claim_check, note_failure, note_synced, note_watch
 from crm.pool import transaction
 from tests.api.conftest import assert_problem, submission
 from tests.crm.story import START, Story
@@ -63,6 +64,19 @@ async def test_prometheus_gets_counters_and_the_backlog(client, headers) -> None
     assert after["support_outbox_pending"] == 2
     assert after["support_reviews_open"] == 0
     assert after['support_build_info{version="1.2.3"}'] == 1
+
+
+async def test_prometheus_gets_how_the_mailbox_fares(client, headers, pool) -> None:
+    assert "support_mailbox_check_age_seconds" not in _read((await client.get("/metrics", headers=headers)).text)
+    async with transaction(pool) as conn:
+        assert await claim_check(conn, "a@example.com", every_s=1)
+        await note_synced(conn, "a@example.com")
+        await note_watch(conn, "a@example.com", datetime.now(UTC) + timedelta(hours=2))
+        await note_failure(conn, "b@example.com", error="gone", reauth=True)
+    figures = _read((await client.get("/metrics", headers=headers)).text)
+    assert figures["support_mailboxes_need_reauth"] == 1
+    assert 0 <= figures["support_mailbox_check_age_seconds"] < 60
+    assert 7000 < figures["support_mailbox_watch_left_seconds"] <= 7200
 
 
 async def test_no_label_is_an_id(client, headers) -> None:

@@ -32,15 +32,17 @@ NEEDS: Final[dict[str, set[str]]] = {
     "relay": STORE,
     "sweeper": STORE,
     "reconciler": STORE | TWILIO,
+    "mailbox": STORE | GMAIL,
     "migrate": {"DATABASE_URL"},
 }
 
 # Each secret and who may hold it.
 HOLDERS: Final[dict[str, set[str]]] = {
     "OPENAI_API_KEY": {"agent"},
-    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery", "reconciler"},
-    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery", "reconciler"},
-    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery", "reconciler"},
+    "FTE_GMAIL_REFRESH_TOKEN": {"api", "intake", "delivery", "mailbox", "reconciler"},
+    "FTE_GMAIL_CLIENT_SECRET": {"api", "intake", "delivery", "mailbox", "reconciler"},
+    # The secrets of the channels come together, so who needs one provider's gets the other's too.
+    "FTE_TWILIO_AUTH_TOKEN": {"api", "intake", "delivery", "mailbox", "reconciler"},
 }
 
 
