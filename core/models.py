@@ -276,7 +276,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the provider said about a send."""
+    """What the provider said about a send. `sending`: a part is out, and more of them wait for their turn."""
 
     provider_message_id: str
     status: str

@@ -103,5 +103,8 @@ class ChannelAdapter(Protocol):
         ...
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Send the stored text; safe to call again after a crash: the provider is asked first. Raises ChannelError."""
+        """Send the stored text, or its next part; safe to call again after a crash: the provider is asked first.
+
+        Raises ChannelError.
+        """
         ...

@@ -26,7 +26,7 @@ select count(*) as accepted,
        (select count(*) from turns t where t.outcome = 'answered' and not exists
             (select from messages m where m.turn_id = t.id and m.direction = 'outbound')) as answered_without_reply,
        (select count(*) from deliveries where status in ('queued', 'sending')) as undelivered,
-       (select count(*) from deliveries where status = 'failed') as failed_deliveries,
+       (select count(*) from deliveries where status = 'failed' and replaced_by is null) as failed_deliveries,
        (select count(*) from outbox where published_at is null) as unpublished,
        (select count(*) from dead_letters where status = 'open') as dead_letters_open
 from accepted

@@ -21,7 +21,7 @@ with conversation as (
     from messages m where m.direction = 'inbound' and m.created_at >= %(since)s group by m.channel
 ), delivery as (
     select d.channel, count(*) filter (where d.status in ('sent', 'delivered', 'read')) as sent,
-           count(*) filter (where d.status = 'failed') as failed,
+           count(*) filter (where d.status = 'failed' and d.replaced_by is null) as failed,
            percentile_cont(array[0.5, 0.95]) within group (order by extract(epoch from d.sent_at - m.created_at) * 1000)
                filter (where d.sent_at is not null) as ms
     from deliveries d join messages m on m.id = d.message_id where d.created_at >= %(since)s group by d.channel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from functools import reduce
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -45,6 +46,11 @@ async def test_whatever_the_order_the_delivery_ends_at_the_lattices_word(pool: P
             statuses.append((await (await conn.execute("select status from deliveries")).fetchall())[0][0])
         await settle_delivery(conn, delivery)
         [(final,)] = await (await conn.execute("select status from deliveries")).fetchall()
+        kept = dict(await (await conn.execute("select provider_message_id, status from provider_reports")).fetchall())
+    assert kept == {
+        sids[part]: reduce(higher, [status for reported, status in reports if reported == part])
+        for part in {part for part, _ in reports}
+    }
     best: dict = {}
     for part, status in reports:
         best[part] = higher(best.get(part, "sent"), status)

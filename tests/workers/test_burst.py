@@ -48,3 +48,19 @@ async def test_messages_in_quick_succession_are_one_turn_with_one_answer(whatsap
         await whatsapp.until_got(1)
     assert await whatsapp.spine.value("select count(*) from turns") == 1
     assert len(whatsapp.got) == 1
+
+
+async def test_an_emoji_is_met_with_silence_and_the_reason_is_recorded(whatsapp: WhatsApp) -> None:
+    async with crew(whatsapp.spine.context):
+        await whatsapp.writes("🙏")
+        await whatsapp.until("select count(*) from messages where outcome is not null")
+    assert await whatsapp.spine.rows("select outcome, outcome_reason from messages") == [("silent", "thanks")]
+    assert await whatsapp.spine.value("select count(*) from reviews") == 0
+    assert whatsapp.got == []
+
+
+async def test_a_customer_without_a_number_is_answered_at_their_user_id(whatsapp: WhatsApp) -> None:
+    async with crew(whatsapp.spine.context):
+        await whatsapp.writes("How do I change the card that my workspace is billed to?", sender="IN.2081978709342942")
+        await whatsapp.until_got(1)
+    assert [message["to"] for message in whatsapp.fake.sent] == ["whatsapp:IN.2081978709342942"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from crm.ledger import read_ledger
+from crm.metrics import list_channel_metrics
+from crm.pool import transaction
 from tests.fixtures_whatsapp import CUSTOMER, WhatsApp
 from workers.crew import crew
 
@@ -51,6 +54,10 @@ async def test_after_the_window_an_approved_template_carries_the_answer_and_is_s
     assert await whatsapp.statuses() == [("assistant", "failed"), ("assistant", "delivered")]
     assert await whatsapp.spine.value("select count(*) from deliveries where replaced_by is not null") == 1
     assert await whatsapp.spine.value("select count(*) from reviews") == 0
+    async with transaction(whatsapp.spine.context.pool) as conn:
+        books = await read_ledger(conn)
+        [_, figures, _] = await list_channel_metrics(conn)
+    assert (books.balanced, books.failed_deliveries, figures.failures) == (True, 0, 0)
 
 
 @pytest.mark.parametrize("inline", [True, False], ids=["refused at once", "reported later"])
