@@ -177,6 +177,13 @@ def test_a_persons_mail_is_not_suppressed(extra):
 
 
 @pytest.mark.parametrize(
+    "sender", ["delivery@shop.example", "returns-eu@shop.example", "return@shop.example", "noreen@shop.example"]
+)
+def test_a_department_that_people_write_from_is_no_machine(sender):
+    assert read(mail(sender=sender)).automatic is None
+
+
+@pytest.mark.parametrize(
     "subject",
     [
         "Delivery problem with my order",
