@@ -27,13 +27,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(slots=True)
 class GmailFake:
-    """One mailbox. `push_url` is our webhook; pushes start with `watch`, or at once where `watching` says so."""
+    """One mailbox. `push_url` is our webhook; pushes go out until `watch_ends`, which each `watch` puts off."""
 
     mailbox: Mailbox = field(default_factory=Mailbox)
     login: GoogleLogin = field(default_factory=GoogleLogin)
     subscription: str = "projects/fake-project/subscriptions/gmail-push"
     push_url: str | None = None
-    watching: bool = True
+    watch_ends: float = float("inf")
+    watch_lifetime_s: float = 7 * 86_400
     watches: list[dict[str, Any]] = field(default_factory=list)
     page_size: int | None = None
     faults: Faults = field(default_factory=Faults)
@@ -87,6 +88,10 @@ class GmailFake:
         body = json.dumps(self.push_body(history_id)).encode()
         headers = {"Authorization": f"Bearer {self.login.push_token()}", "Content-Type": "application/json"}
         self.notifier.post(self.push_url, headers, body)
+
+    @property
+    def watching(self) -> bool:
+        return time.time() < self.watch_ends
 
     def push_body(self, history_id: int | None = None) -> dict[str, Any]:
         data = {"emailAddress": self.mailbox.address, "historyId": history_id or self.mailbox.history_id}
@@ -203,13 +208,13 @@ class GmailFake:
         return JSONResponse(self.mailbox.send(draft.raw, draft.thread_id).reference())
 
     async def _watch(self, request: Request) -> Response:
-        self.watching = True
+        self.watch_ends = time.time() + self.watch_lifetime_s
         self.watches.append(await request.json())
-        expiration = int((time.time() + 7 * 86_400) * 1000)
-        return JSONResponse({"historyId": str(self.mailbox.history_id), "expiration": str(expiration)})
+        expiration = str(int(self.watch_ends * 1000))
+        return JSONResponse({"historyId": str(self.mailbox.history_id), "expiration": expiration})
 
     async def _stop(self, _: Request) -> Response:
-        self.watching = False
+        self.watch_ends = 0.0
         return Response(status_code=204)
 
     async def _inspect(self, _: Request) -> Response:

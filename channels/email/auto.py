@@ -15,7 +15,7 @@ from channels.email.mime import addresses, header, headers, leaves, parameter, p
 OWN_MARK: Final = "X-Support-Agent"
 _BOUNCER = re.compile(
     r"mailer[-_.]?daemon|mail[-_.]?daemon|postmaster|mail[-_.]?(?:delivery|system)(?:[-_.]?(?:system|subsystem))?|mdaemon|"
-    r"bounces?|(?:bounce|bounces|return|returns|verp)[+=_-].+|mmdf|delivery[-_.]?(?:status|notification|subsystem)?"
+    r"bounces?|(?:bounces?|verp)[+=_-].+|returns?[+=].+|mmdf|delivery[-_.]?(?:status|notification|subsystem)"
 )
 _BOUNCER_NAME = re.compile(
     r"(?:mail|message|internet mail) deliver[a-z]*(?: (?:sub)?system)?|mailer[- ]?daemon|postmaster|mail administrator|mail system|"

@@ -29,8 +29,8 @@ async def test_a_reply_that_came_back_goes_to_a_person_and_nothing_more_is_sent(
         await post.spine.until(lambda: post.spine.value("select count(*) from reviews"))
         await bounce(post)
     assert await post.spine.rows("select status, last_error from deliveries") == [("failed", "bounced 5.1.1")]
-    assert await post.spine.rows("select reason, rule, evidence from reviews") == [
-        ("system_error", "delivery.failed", "bounced 5.1.1")
+    assert await post.spine.rows("select reason, rule, evidence, version from reviews") == [
+        ("system_error", "delivery.failed", "bounced 5.1.1", 1)
     ]
     assert len(post.sent_to(ADA)) == 1
     related = await post.spine.value("select count(*) from conversations where related_to is not null")

@@ -59,6 +59,19 @@ async def test_the_watch_is_set_at_the_first_check_and_renewed_when_a_day_of_it_
     assert renewed >= first
 
 
+async def test_what_came_after_a_watch_had_ended_is_found_when_it_is_renewed(post: Post) -> None:
+    keeper = keeper_of(post)
+    await keeper.check(post.channel)
+    assert post.fake.watching
+    post.fake.watch_ends = 0.0  # as if the product had been off for more than seven days
+    post.fake.mailbox.forget_history()
+    await sql(post, "next_check_at = now(), watch_expires_at = now() - interval '1 day'")
+    mail = post.fake.customer_writes(ADA, "Question", QUESTION)
+    await keeper.check(post.channel)
+    assert post.fake.watching
+    assert await post.spine.rows("select source_key from inbound_events where kind = 'message'") == [(mail.id,)]
+
+
 async def test_without_a_topic_there_is_no_watch_and_mail_is_found_all_the_same(post: Post) -> None:
     post.fake.customer_writes(ADA, "Question", QUESTION)
     await keeper_of(post, gmail_topic=None).check(post.channel)
