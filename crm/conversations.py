@@ -96,7 +96,7 @@ async def _find_thread(
     if message.thread_key is None:
         return None, None
     claimed = message.sender.evidence == "claimed"
-    for key in (message.thread_key, f"{message.thread_key}#{customer_id}{'#claimed' if claimed else ''}"):
+    for key in (message.thread_key, f"{message.thread_key}#{customer_id}"):
         values = {"channel": message.channel, "thread_key": key, "customer_id": customer_id, "claimed": claimed}
         row = await (await conn.execute(_FIND_THREAD, values)).fetchone()
         if row is None:

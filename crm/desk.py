@@ -110,7 +110,7 @@ class CrmDesk:
         values = {
             "conversation_id": brief.conversation_id,
             "customer_id": brief.customer_id,
-            "proved": brief.evidence != "claimed",
+            "proved": brief.evidence == "verified",
             "turn_id": brief.turn_id,
             "limit": limit,
         }
