@@ -55,7 +55,7 @@ where ticket_id = %(id)s and channel = 'web_form' and kind = 'message'
 """
 
 _CONVERSATION = """
-select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment,
+select c.id, c.channel, coalesce(c.reply_channel, c.channel) as reply_channel, c.subject, c.owner, c.evidence, c.sentiment,
        c.created_at, c.updated_at,
        c.customer_id, u.name as customer_name
 from conversations c join customers u on u.id = c.customer_id where c.id = %(id)s
@@ -203,6 +203,7 @@ class ConversationMessage:
 class ConversationFacts:
     id: UUID
     channel: Channel
+    reply_channel: Channel
     subject: str | None
     owner: Owner
     evidence: Evidence
