@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
-from api.context import ANSWER_TIMEOUT_S, context_of
-from api.problems import problem_responses
+from api.context import ANSWER_TIMEOUT_S, ApiContext, context_of
+from api.problems import ApiProblem, problem_responses
 from api.support import SourceView
 from core.vocabulary import (
     Author,
@@ -27,10 +28,12 @@ from core.vocabulary import (
     TicketStatus,
 )
 from crm.keys import ApiKey
+from crm.moves import move_conversation
 from crm.pool import transaction
 from crm.views import get_conversation_view
 
 router = APIRouter(tags=["conversations"])
+log = structlog.get_logger()
 
 
 class _View(BaseModel):
@@ -81,6 +84,7 @@ class ConversationMessage(_View):
 class ConversationView(BaseModel):
     id: UUID
     channel: Channel
+    reply_channel: Channel = Field(description="Where replies leave: elsewhere once the conversation was moved")
     subject: str | None
     owner: Owner = Field(description="Who answers now")
     evidence: Evidence = Field(description="How we know who writes")
@@ -121,3 +125,41 @@ async def get_conversation(
         "messages": view.messages,
         "next_before": view.next_before,
     }
+
+
+class MoveRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel = Field(description="Where further replies leave; the channel it came in by takes a move back")
+
+
+class MovedConversation(_View):
+    id: UUID
+    channel: Channel
+    reply_channel: Channel
+
+
+@router.post(
+    "/conversations/{conversation_id}/move",
+    summary="Go on in another channel",
+    response_model=MovedConversation,
+    responses=problem_responses(400, 401, 403, 404, 408, 409, 413, 422, 503),
+)
+async def move(
+    request: Request, conversation_id: UUID, body: MoveRequest, key: Annotated[ApiKey, require("reviews:write")]
+) -> Any:
+    """Only to an address that the customer has proved; 409 where there is none."""
+    context = context_of(request)
+    if body.channel not in _configured(context):
+        raise ApiProblem(409, "conflict", f"{body.channel} is not configured here, so nothing can be sent there.")
+    async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
+        await move_conversation(conn, conversation_id, body.channel, by=key.name)
+        view = await get_conversation_view(conn, conversation_id, limit=1)
+    log.info("conversation.moved", conversation_id=str(conversation_id), channel=body.channel, key=key.prefix)
+    return view.conversation
+
+
+def _configured(context: ApiContext) -> set[Channel]:
+    mail: set[Channel] = {"email"} if context.mailbox else set()
+    whatsapp: set[Channel] = {"whatsapp"} if context.whatsapp_secrets else set()
+    return {"web_form", *mail, *whatsapp}

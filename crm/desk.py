@@ -46,7 +46,7 @@ from conversations c where c.id = %(conversation_id)s for update returning id
 _ADD_DELIVERY = """
 insert into deliveries (message_id, channel, recipient)
 select %(message_id)s, %(channel)s,
-       coalesce(c.thread ->> 'recipient', '')
+       coalesce(case %(channel)s when c.channel then c.thread ->> 'recipient' when c.reply_channel then c.reply_recipient end, '')
 from conversations c where c.id = %(conversation_id)s
 """
 _ADD_SOURCE = """
@@ -111,7 +111,7 @@ class CrmDesk:
         values = {
             "conversation_id": brief.conversation_id,
             "customer_id": brief.customer_id,
-            "proved": brief.evidence != "claimed",
+            "proved": brief.evidence == "verified",
             "turn_id": brief.turn_id,
             "limit": limit,
         }

@@ -80,8 +80,10 @@ async def _keyed_place(conn: AsyncConnection, message: InboundMessage, values: d
     holder = await _find(conn, _KEYED, values)
     if holder is None or holder.ours:
         return Place(holder.id if holder else None, message.thread_key)
-    own_key = f"{message.thread_key}#{values['customer_id']}{'#claimed' if values['claimed'] else ''}"
+    own_key = f"{message.thread_key}#{values['customer_id']}"
     own = await _find(conn, _KEYED, {**values, "thread_key": own_key})
+    if own is not None and not own.ours:
+        return Place(related_to=holder.id)
     return Place(own.id if own else None, own_key, holder.id)
 
 

@@ -52,8 +52,9 @@ where conversation_id = %(id)s and status = 'running'
 """
 _TOUCH_REVIEW = "update reviews set version = version + 1 where conversation_id = %(id)s and status = 'open'"
 _BRIEF = """
-select t.id as turn_id, t.lease, c.id as conversation_id, c.customer_id, k.id as ticket_id, c.channel,
-       u.name as customer_name, c.evidence, c.subject, k.category, k.priority, c.owner_epoch, t.attempt,
+select t.id as turn_id, t.lease, c.id as conversation_id, c.customer_id, k.id as ticket_id,
+       coalesce(c.reply_channel, c.channel) as channel, u.name as customer_name, c.evidence, c.subject, k.category, k.priority,
+       c.owner_epoch, t.attempt,
        coalesce((select string_agg(m.body, E'\n\n' order by m.seq) from messages m
          where m.turn_id = t.id and m.direction = 'inbound'), '') as text,
        not exists (select from messages m where m.conversation_id = c.id and m.direction = 'outbound'

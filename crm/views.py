@@ -56,8 +56,8 @@ where ticket_id = %(id)s and channel = 'web_form' and kind = 'message'
 """
 
 _CONVERSATION = """
-select c.id, c.channel, c.subject, c.owner, c.evidence, c.sentiment, c.created_at, c.updated_at,
-       c.customer_id, u.name as customer_name, c.related_to
+select c.id, c.channel, coalesce(c.reply_channel, c.channel) as reply_channel, c.subject, c.owner, c.evidence, c.sentiment,
+       c.created_at, c.updated_at, c.customer_id, u.name as customer_name, c.related_to
 from conversations c join customers u on u.id = c.customer_id where c.id = %(id)s
 """
 _TICKETS = """
@@ -206,6 +206,7 @@ class ConversationMessage:
 class ConversationFacts:
     id: UUID
     channel: Channel
+    reply_channel: Channel
     subject: str | None
     owner: Owner
     evidence: Evidence

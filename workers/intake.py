@@ -12,6 +12,7 @@ from channels.whatsapp.status import read_status
 from core.errors import ChannelError, InvalidInbound
 from core.models import InboundEvent, InboundMessage
 from crm.bounces import fail_bounced
+from crm.confirmations import confirm_named_tickets
 from crm.conversations import file_message
 from crm.customers import recognise_customer
 from crm.inbound import finish_event, load_event, lock_event
@@ -73,6 +74,7 @@ class Intake:
     async def _file(self, conn: AsyncConnection, event: InboundEvent, message: InboundMessage) -> None:
         customer_id = await recognise_customer(conn, message.sender)
         filed = await file_message(conn, event, message, customer_id)
+        await confirm_named_tickets(conn, customer_id, message)
         log.info(
             "message.filed",
             channel=message.channel,
