@@ -51,7 +51,7 @@ class PatientModel(Model):
             _require_usable(response, {tool.name for tool in tools})
             return response
 
-        return await self._patience.call("respond", attempt)
+        return await self._patience.call("responder", attempt)
 
     def stream_response(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         raise ModelError("The responder's model answers in one piece: use get_response")

@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from core.errors import ModelError
 
 log = structlog.get_logger()
-model_calls = Counter("support_model_calls", "Attempts to call a model, by what became of them", ["call", "outcome"])
+model_calls = Counter("support_model_calls", "Attempts to call a model, by what became of them", ["node", "outcome"])
 
 T = TypeVar("T")
 _LONGEST_PAUSE_S = 8.0
@@ -66,7 +66,7 @@ class Patience:
     retries: int
     pause_s: float = 0.5
 
-    async def call(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, node: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """The answer, or a ModelError that carries no text of the provider and none of the customer."""
         number = 0
         while True:
@@ -74,17 +74,17 @@ class Patience:
             try:
                 async with asyncio.timeout(self.timeout_s):
                     answer = await attempt()
-                model_calls.labels(name, "ok").inc()
+                model_calls.labels(node, "ok").inc()
                 return answer
             except _FAILURES as error:
                 failure = read_failure(error)
-            model_calls.labels(name, failure.cause).inc()
-            log.warning("model.call_failed", call=name, cause=failure.cause, status=failure.status, attempt=number)
+            model_calls.labels(node, failure.cause).inc()
+            log.warning("model.call_failed", node=node, cause=failure.cause, status=failure.status, attempt=number)
             wait_s = self._pause(failure, number)
             # A provider that wants to be left alone for longer than a call may take is away: others take over sooner.
             if not failure.passing or number > self.retries or wait_s > self.timeout_s:
                 detail = f"The language model did not answer usably ({failure.cause}, {number} attempts)"
-                raise ModelError(detail, call=name, cause=failure.cause, attempts=number)
+                raise ModelError(detail, node=node, cause=failure.cause, attempts=number)
             await asyncio.sleep(wait_s)
 
     def _pause(self, failure: Failure, number: int) -> float:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 class ModelUsage:
     """One answer of a model. `cached_tokens` are part of `input_tokens`; the cost is None where no price is known."""
 
-    call: str
+    node: str
     model: str
     input_tokens: int
     cached_tokens: int

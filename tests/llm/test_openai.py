@@ -322,7 +322,7 @@ async def test_what_calls_used_is_collected_across_tasks_with_its_cost(rig: Rig)
     with collect_usage() as used:
         await asyncio.gather(mind.rate_sentiment("Fine.", instructions="Rate."), run_agent(mind))
     await mind.rate_sentiment("Later.", instructions="Rate.")
-    assert sorted(call.call for call in used) == ["rate_sentiment", "respond"]
+    assert sorted(call.node for call in used) == ["responder", "sentiment"]
     assert all(call.input_tokens and call.output_tokens and call.cost_usd_micros for call in used)
 
 

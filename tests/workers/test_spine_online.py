@@ -87,7 +87,7 @@ async def test_a_question_is_answered_from_the_documents_with_its_sources(online
 
 async def test_every_call_of_a_turn_is_accounted_for(online: Online) -> None:
     await online.settle(QUESTION)
-    assert sorted(call.call for call in online.used) == ["classify", "rate_sentiment"] + ["respond"] * 4
+    assert sorted(call.node for call in online.used) == ["responder"] * 4 + ["sentiment", "triage"]
     assert {call.model for call in online.used} == {"gpt-5", "gpt-5-mini"}
     assert sum(call.cost_usd_micros or 0 for call in online.used) > 0
 
@@ -113,7 +113,7 @@ async def test_a_refund_goes_to_a_person_before_the_responder_is_asked(online: O
     _, status = await online.settle(REFUND)
     assert status == "escalated"
     assert await online.spine.value("select reason from reviews") == "refund_request"
-    assert not [call for call in online.used if call.call == "respond"]
+    assert not [call for call in online.used if call.node == "responder"]
 
 
 async def test_two_searches_without_a_result_hand_over(online: Online) -> None:
@@ -188,7 +188,7 @@ async def test_a_model_that_never_stops_calling_tools_ends_with_a_person(online:
     online.fake.brain = restless
     _, status = await online.settle(QUESTION)
     assert (status, await online.spine.value("select rule from reviews")) == ("escalated", "responder.undecided")
-    assert len([call for call in online.used if call.call == "respond"]) == 12
+    assert len([call for call in online.used if call.node == "responder"]) == 12
 
 
 async def test_a_model_that_talks_instead_of_calling_a_tool_sends_nothing(online: Online) -> None:
