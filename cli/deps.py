@@ -100,6 +100,7 @@ def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder
         profile=profile,
         intents=load_intents(dossier / "intents.yaml"),
         clock=SystemClock(),
+        budget=settings.budget,
     )
 
 

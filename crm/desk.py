@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,11 +15,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from core.errors import HandOverFence
 from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
+from core.spending import ModelCall
 from core.vocabulary import Author, Category, Channel, MessageKind, Priority
 from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
 from crm.pool import transaction
+from crm.spending import add_model_calls
 from crm.turns import hold_turn
 
 OUTBOUND_TOPIC: dict[Channel, str] = {
@@ -126,6 +129,10 @@ class CrmDesk:
         finally:
             self.saver.discard(str(brief.turn_id))
 
+    async def keep_calls(self, brief: TurnBrief, calls: Sequence[ModelCall]) -> None:
+        async with transaction(self.pool) as conn:
+            await add_model_calls(conn, brief, calls)
+
     async def _carry_out(self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult) -> None:
         values = _values(brief, result)
         if result.reply is not None:
@@ -223,6 +230,7 @@ class CrmDesk:
         rows = [(brief.turn_id, brief.channel, node, ms) for node, ms in result.node_ms.items()]
         async with conn.cursor() as cursor:
             await cursor.executemany(_ADD_METRIC, rows)
+        await add_model_calls(conn, brief, result.calls)
         payload = {
             "turn_id": str(brief.turn_id),
             "channel": brief.channel,

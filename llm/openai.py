@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import openai
 import structlog
-from agents import ModelResponse, ModelSettings, set_tracing_disabled
+from agents import ModelSettings, set_tracing_disabled
 from agents.models.interface import Model
 from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
 from agents.models.openai_responses import OpenAIResponsesModel
@@ -17,23 +17,25 @@ from langchain_openai import ChatOpenAI
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
+from core.model_use import ModelUse, Node
 from core.models import Classification, Label, Rating
 from core.ports import Mind
 from core.settings import Settings
+from llm.breaker import Breaker
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
     Answer,
     QueryAnswer,
     SentimentAnswer,
+    SummaryAnswer,
     label_answer,
     label_instructions,
     mark_customer_text,
     other_words,
 )
-from llm.openai_calls import Patience
+from llm.openai_calls import Caller
 from llm.openai_judge import Judge
-from llm.openai_usage import ModelUsage, record_usage
-from llm.pricing import cost_usd_micros
+from llm.pricing import load_prices
 
 log = structlog.get_logger()
 mind_fell_back = Counter("support_mind_fell_back", "Judgements that the offline mind made for the online one", ["node"])
@@ -49,16 +51,11 @@ class OpenAiMind:
     """`core.ports.Mind` over the wire. A judgement that fails is made by `offline`; the responder's failure is a ModelError.
 
     The Responses API is told to keep nothing (`store=false`; Chat Completions keep nothing of themselves), and no trace
-    leaves the machine.
+    leaves the machine. Every call is counted on the turn's meter (`core/spending.py`).
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        offline: Mind,
-        *,
-        on_usage: Callable[[ModelUsage], None] = record_usage,
-        pause_s: float = 0.5,
+        self, settings: Settings, offline: Mind, *, breaker: Breaker | None = None, pause_s: float = 0.5
     ) -> None:
         if settings.openai_api_key is None:
             raise ConfigurationError(
@@ -67,25 +64,19 @@ class OpenAiMind:
         _disable_tracing()
         self._settings = settings
         self._offline = offline
-        self._on_usage = on_usage
-        self._patience = Patience(settings.model_timeout_s, settings.model_retries, pause_s)
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url or OPENAI,
             max_retries=0,
             timeout=None,
         )
-        self._judgements = Judge(_chat_model(settings, self._client), self._patience, self._record_judgement)
-        self._agent_model = PatientModel(
-            _agent_model(settings, self._client),
-            self._patience,
-            defaults=_reply_settings(settings),
-            on_answer=self._record_reply,
-        )
+        caller = Caller(load_prices(settings.prices_file), breaker or Breaker(), pause_s)
+        self._judgements = Judge(caller, settings.model_use, self._chat_model)
+        self._agent_model = PatientModel(self._reply_model(), caller, settings.model_use("responder"), self._manners())
 
     @property
     def name(self) -> str:
-        return f"openai:{self._settings.model_judge}+{self._settings.model_reply}"
+        return f"openai:{self._settings.model_judge}+{self._settings.model_use('responder').model}"
 
     def speaks(self, text: str) -> bool:
         """Any language: large models write what they read."""
@@ -110,6 +101,10 @@ class OpenAiMind:
             return await self._offline.rewrite_query(question, tried=tried, instructions=instructions)
         return " ".join(answer.query.split())[:300]
 
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        answer = await self._judge("escalation", SummaryAnswer, instructions, case)
+        return await self._offline.summarise(case, instructions=instructions) if answer is None else answer.summary
+
     def agent_model(self) -> Model:
         return self._agent_model
 
@@ -117,7 +112,7 @@ class OpenAiMind:
         """Give the connections back."""
         await self._client.close()
 
-    async def _judge(self, node: str, shape: type[A], instructions: str, text: str) -> A | None:
+    async def _judge(self, node: Node, shape: type[A], instructions: str, text: str) -> A | None:
         """An answer of that shape, or None where the offline mind has to make the judgement."""
         try:
             return await self._judgements.ask(node, shape, instructions, text)
@@ -126,52 +121,48 @@ class OpenAiMind:
             log.warning("mind.fell_back", node=node, cause=error.ids["cause"], attempts=error.ids["attempts"])
             return None
 
-    def _record_judgement(self, node: str, used: Any) -> None:
-        cached = used.get("input_token_details", {}).get("cache_read", 0)
-        tokens = used.get("input_tokens", 0), cached, used.get("output_tokens", 0)
-        self._record(node, self._settings.model_judge, *tokens)
+    def _chat_model(self, use: ModelUse) -> ChatOpenAI:
+        """A judge's model, over the one client that all share."""
+        reasons, responses = _reasons(use.model), self._settings.openai_api == "responses"
+        return ChatOpenAI(
+            model=use.model,
+            api_key=self._settings.openai_api_key,
+            base_url=self._settings.openai_base_url or OPENAI,
+            async_client=self._client.chat.completions,
+            root_async_client=self._client,
+            max_retries=0,
+            use_responses_api=responses,
+            store=False if responses else None,
+            temperature=None if reasons else use.temperature,
+            reasoning_effort="low" if reasons else None,
+            max_completion_tokens=use.max_tokens,
+        )
 
-    def _record_reply(self, response: ModelResponse) -> None:
-        used = response.usage
-        cached = used.input_tokens_details.cached_tokens or 0
-        self._record("responder", self._settings.model_reply, used.input_tokens, cached, used.output_tokens)
+    def _reply_model(self) -> Model:
+        model = self._settings.model_use("responder").model
+        if self._settings.openai_api == "responses":
+            return OpenAIResponsesModel(model, openai_client=self._client)
+        return OpenAIChatCompletionsModel(model, openai_client=self._client)
 
-    def _record(self, node: str, model: str, read: int, cached: int, written: int) -> None:
-        self._on_usage(ModelUsage(node, model, read, cached, written, cost_usd_micros(model, read, cached, written)))
+    def _manners(self) -> ModelSettings:
+        """What the provider does not store it must be handed back: reasoning goes along, encrypted."""
+        use = self._settings.model_use("responder")
+        reasons = _reasons(use.model)
+        temperature = None if reasons else use.temperature
+        if self._settings.openai_api == "responses":
+            include = ["reasoning.encrypted_content"] if reasons else None
+            return ModelSettings(
+                temperature=temperature, max_tokens=use.max_tokens, store=False, response_include=include
+            )
+        # `max_tokens`, which the SDK would send here, is refused by models that reason.
+        return ModelSettings(temperature=temperature, extra_args={"max_completion_tokens": use.max_tokens})
+
+
+def _reasons(model: str) -> bool:
+    return _REASONS.match(model) is not None
 
 
 def _disable_tracing() -> None:
     """The Agents SDK sends every run to its maker's trace collector unless it is told not to, here and in child processes."""
     os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
     set_tracing_disabled(True)
-
-
-def _chat_model(settings: Settings, client: openai.AsyncOpenAI) -> ChatOpenAI:
-    reasons = _REASONS.match(settings.model_judge) is not None
-    responses = settings.openai_api == "responses"
-    return ChatOpenAI(
-        model=settings.model_judge,
-        api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url or OPENAI,
-        async_client=client.chat.completions,
-        root_async_client=client,
-        max_retries=0,
-        use_responses_api=responses,
-        store=False if responses else None,
-        temperature=None if reasons else 0,
-        reasoning_effort="low" if reasons else None,
-    )
-
-
-def _agent_model(settings: Settings, client: openai.AsyncOpenAI) -> Model:
-    if settings.openai_api == "responses":
-        return OpenAIResponsesModel(settings.model_reply, openai_client=client)
-    return OpenAIChatCompletionsModel(settings.model_reply, openai_client=client)
-
-
-def _reply_settings(settings: Settings) -> ModelSettings:
-    """What the provider does not store it must be handed back: reasoning goes along, encrypted."""
-    if settings.openai_api != "responses":
-        return ModelSettings()
-    reasons = _REASONS.match(settings.model_reply) is not None
-    return ModelSettings(store=False, response_include=["reasoning.encrypted_content"] if reasons else None)

@@ -10,34 +10,51 @@ from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import OpenAIRefusalError
 
+from core.model_use import ModelUse, Node
 from llm.openai_answers import Answer
-from llm.openai_calls import Patience, Unusable
+from llm.openai_calls import Caller
+from llm.openai_failures import Unusable
+from llm.pricing import Tokens
 
 A = TypeVar("A", bound=Answer)
 
 
 class Judge:
-    """Asks one model for answers of any shape. `on_usage` hears of every answer, be it of use or not."""
+    """Asks each node's model for answers of any shape. `use_of` says how a node uses its model, `build` makes the client."""
 
-    def __init__(self, model: ChatOpenAI, patience: Patience, on_usage: Callable[[str, Any], None]) -> None:
-        self._model = model
-        self._patience = patience
-        self._on_usage = on_usage
-        self._structured: dict[type[Answer], Runnable[Any, Any]] = {}
+    def __init__(
+        self, caller: Caller, use_of: Callable[[Node], ModelUse], build: Callable[[ModelUse], ChatOpenAI]
+    ) -> None:
+        self._caller = caller
+        self._use_of = use_of
+        self._build = build
+        self._structured: dict[tuple[Node, type[Answer]], Runnable[Any, Any]] = {}
 
-    async def ask(self, node: str, shape: type[A], instructions: str, text: str) -> A:
-        """One answer. `instructions` never change between customers, `text` comes last. Raises ModelError."""
-        if shape not in self._structured:
-            self._structured[shape] = self._model.with_structured_output(
-                shape, method="json_schema", include_raw=True, strict=True
-            )
-        model, messages = self._structured[shape], [SystemMessage(instructions.strip()), HumanMessage(text)]
+    async def ask(self, node: Node, shape: type[A], instructions: str, text: str) -> A:
+        """One answer. `instructions` are the same for every customer; `text` comes last. Raises ModelError, BudgetSpent."""
+        use = self._use_of(node)
+        model = self._model(node, use, shape)
+        messages = [SystemMessage(instructions.strip()), HumanMessage(text)]
 
-        async def attempt() -> A:
+        async def attempt(used: Tokens) -> A:
             answer = await model.ainvoke(messages)
-            self._on_usage(node, answer["raw"].usage_metadata or {})
+            _read_usage(answer["raw"].usage_metadata or {}, used)
             if answer["parsed"] is None:
                 raise Unusable("refusal" if isinstance(answer["parsing_error"], OpenAIRefusalError) else "garbage")
             return answer["parsed"]
 
-        return await self._patience.call(node, attempt)
+        return await self._caller.call(node, use, attempt)
+
+    def _model(self, node: Node, use: ModelUse, shape: type[Answer]) -> Runnable[Any, Any]:
+        if (node, shape) not in self._structured:
+            self._structured[node, shape] = self._build(use).with_structured_output(
+                shape, method="json_schema", include_raw=True, strict=True
+            )
+        return self._structured[node, shape]
+
+
+def _read_usage(said: Any, used: Tokens) -> None:
+    """LangChain's `UsageMetadata`."""
+    used.read, used.written = said.get("input_tokens", 0), said.get("output_tokens", 0)
+    used.cached = said.get("input_token_details", {}).get("cache_read", 0)
+    used.reasoned = said.get("output_token_details", {}).get("reasoning", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
-pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine"]
+pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine", "tests.fixtures_online"]
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 DATABASE_FIXTURES = {"postgres", "empty_db", "db", "pool", "spine"}
