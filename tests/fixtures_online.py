@@ -65,8 +65,11 @@ class Online:
             return await cursor.fetchall()
 
     async def costs(self) -> list[TicketCost]:
+        """Of the newest conversation."""
         async with transaction(self.spine.context.pool) as conn:
-            return await list_ticket_costs(conn, await self.spine.value("select id from conversations"))
+            return await list_ticket_costs(
+                conn, await self.spine.value("select id from conversations order by created_at desc limit 1")
+            )
 
     @property
     def steps(self) -> list[str]:
