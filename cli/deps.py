@@ -19,6 +19,7 @@ from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
 from channels.whatsapp.adapter import TwilioWhatsApp, WhatsAppConfig
 from channels.whatsapp.signature import SignatureSecrets
+from cli.tracing import keep_traces_home
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.policy import Policy
@@ -76,9 +77,13 @@ def make_embedder(settings: Settings) -> Embedder:
     return MiniLmEmbedder()
 
 
+def make_offline_mind(embedder: Embedder) -> OfflineMind:
+    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+
+
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    offline = OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+    offline = make_offline_mind(embedder)
     if settings.openai_api_key is None:
         return offline
     from llm.openai import OpenAiMind  # seconds of imports that the offline mode need not pay
@@ -88,6 +93,7 @@ def make_mind(settings: Settings, embedder: Embedder) -> Mind:
 
 def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder | None = None) -> Deps:
     """Everything that nodes and tools may reach."""
+    keep_traces_home(settings)
     embedder = embedder or make_embedder(settings)
     dossier = settings.dossier_dir
     profile = load_profile(dossier)
