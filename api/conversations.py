@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
 from api.context import ANSWER_TIMEOUT_S, ApiContext, context_of
+from api.costs import CostView
 from api.problems import ApiProblem, problem_responses
 from api.support import SourceView
 from core.vocabulary import (
@@ -40,6 +42,15 @@ class _View(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class TurnView(CostView):
+    """What the employee did about the messages of that `turn_id`, and what it cost."""
+
+    turn_id: UUID
+    ticket_id: str
+    outcome: Outcome | None = Field(description="Null while it is at work")
+    reason: str | None
+
+
 class ConversationTicket(_View):
     ticket_id: str
     subject: str | None
@@ -49,6 +60,7 @@ class ConversationTicket(_View):
     escalation_reason: str | None
     created_at: datetime
     updated_at: datetime
+    cost: CostView | None = Field(description="Null before the first turn")
 
 
 class AttachmentView(BaseModel):
@@ -98,6 +110,7 @@ class ConversationView(BaseModel):
     )
     tickets: list[ConversationTicket]
     messages: list[ConversationMessage] = Field(description="The newest page, oldest first")
+    turns: list[TurnView] = Field(description="The newest turns, oldest first")
     next_before: int | None = Field(description="Send it as `before` for the page before; null at the beginning")
 
 
@@ -120,11 +133,16 @@ async def get_conversation(
     response.headers["Cache-Control"] = "no-store"
     facts = view.conversation
     return {
-        **{name: getattr(facts, name) for name in facts.__slots__},
-        "tickets": view.tickets,
+        **_fields(facts),
+        "tickets": [{**_fields(ticket), "cost": view.costs.get(ticket.ticket_id)} for ticket in view.tickets],
         "messages": view.messages,
+        "turns": view.turns,
         "next_before": view.next_before,
     }
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
 class MoveRequest(BaseModel):

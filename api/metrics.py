@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
+from pydantic import BaseModel, Field
 
 from api.auth import require
 from api.context import ANSWER_TIMEOUT_S, context_of
+from api.costs import CostView
 from api.problems import invalid_field, problem_responses
 from core.clock import Clock
 from core.vocabulary import Channel
@@ -18,14 +20,13 @@ from crm.keys import ApiKey
 from crm.mailboxes import MailboxState, list_mailboxes
 from crm.metrics import Backlog, list_channel_metrics, read_backlog
 from crm.pool import transaction
+from crm.spending import UseCost, list_use_costs
 
 router = APIRouter(tags=["metrics"])
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class ChannelFigures(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
+class ChannelFigures(CostView):
     channel: Channel
     total_conversations: int
     messages_in: int
@@ -94,7 +95,9 @@ async def prometheus(request: Request, key: Annotated[ApiKey, require("metrics:r
     context = context_of(request)
     async with transaction(context.pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
         backlog, mailboxes = await read_backlog(conn), await list_mailboxes(conn)
+        costs = await list_use_costs(conn)
     text = generate_latest(REGISTRY) + generate_latest(_gauges(backlog, mailboxes, context.clock, context.version))
+    text += generate_latest(_spending(costs))
     return Response(text, headers={"Content-Type": PROMETHEUS, "Cache-Control": "no-store"})
 
 
@@ -122,4 +125,25 @@ def _gauges(backlog: Backlog, mailboxes: list[MailboxState], clock: Clock, versi
     for name, (documentation, value) in figures.items():
         Gauge(name, documentation, registry=registry).set(value)
     Gauge("support_build_info", "The release that runs", ["version"], registry=registry).labels(version).set(1)
+    return registry
+
+
+def _spending(costs: Sequence[UseCost]) -> CollectorRegistry:
+    """What models cost since the beginning, counted in the database: the workers that spend it have no port to be asked."""
+    registry = CollectorRegistry()
+    use = ["channel", "node", "model"]
+    calls = Counter("support_llm_calls", "Requests to language models", [*use, "outcome"], registry=registry)
+    tokens = Counter(
+        "support_llm_tokens", "Tokens read (cached ones apart) and written", [*use, "kind"], registry=registry
+    )
+    cost = Counter("support_llm_cost_usd", "What is known of the cost, in dollars", use, registry=registry)
+    unpriced = Counter("support_llm_unpriced_calls", "Requests whose cost nobody knows", use, registry=registry)
+    for row in costs:
+        labels = (row.channel, row.node, row.model)
+        calls.labels(*labels, row.outcome).inc(row.model_calls)
+        tokens.labels(*labels, "input").inc(row.input_tokens - row.cached_tokens)
+        tokens.labels(*labels, "cached_input").inc(row.cached_tokens)
+        tokens.labels(*labels, "output").inc(row.output_tokens)
+        cost.labels(*labels).inc((row.cost_usd_micros or 0) / 1_000_000)
+        unpriced.labels(*labels).inc(row.unpriced_calls)
     return registry

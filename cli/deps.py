@@ -20,6 +20,7 @@ from channels.web_form.adapter import WebForm
 from channels.whatsapp.adapter import TwilioWhatsApp, WhatsAppConfig
 from channels.whatsapp.media import MediaFetcher
 from channels.whatsapp.signature import SignatureSecrets
+from cli.tracing import keep_traces_home
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.policy import Policy
@@ -78,9 +79,13 @@ def make_embedder(settings: Settings) -> Embedder:
     return MiniLmEmbedder()
 
 
+def make_offline_mind(embedder: Embedder) -> OfflineMind:
+    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+
+
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    offline = OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+    offline = make_offline_mind(embedder)
     if settings.openai_api_key is None:
         return offline
     from llm.openai import OpenAiMind  # seconds of imports that the offline mode need not pay
@@ -90,6 +95,7 @@ def make_mind(settings: Settings, embedder: Embedder) -> Mind:
 
 def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder | None = None) -> Deps:
     """Everything that nodes and tools may reach."""
+    keep_traces_home(settings)
     embedder = embedder or make_embedder(settings)
     dossier = settings.dossier_dir
     profile = load_profile(dossier)
@@ -102,6 +108,7 @@ def build_deps(settings: Settings, pool: Pool, desk: Desk, *, embedder: Embedder
         profile=profile,
         intents=load_intents(dossier / "intents.yaml"),
         clock=SystemClock(),
+        budget=settings.budget,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from cli.demo import find_demo_providers
-from cli.deps import build_bus, make_embedder, open_database
+from cli.deps import build_bus, make_embedder, make_mind, open_database
 from cli.output import echo_json
+from cli.provider import check_provider
 from core.errors import ConfigurationError, SupportError
 from core.policy import Policy
 from core.profile import load_intents, load_profile
@@ -22,9 +24,14 @@ from crm.pool import transaction
 Check = Callable[[Settings], Awaitable[str]]
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False) -> None:
-    """Check settings, dossier, model, database, knowledge, bus and channels. Exit code 1 when something is broken."""
-    findings = asyncio.run(_examine(load_settings()))
+def doctor(
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Call the language models, too, which costs a fraction of a cent.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Check settings, dossier, models, provider, database, knowledge, bus and channels. Exit code 1 when something is broken."""
+    findings = asyncio.run(_examine(load_settings(), probe=probe))
     if as_json:
         echo_json(findings)
     else:
@@ -34,10 +41,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
         raise typer.Exit(1)
 
 
-async def _examine(settings: Settings) -> list[dict]:
+async def _examine(settings: Settings, *, probe: bool) -> list[dict]:
     checks: dict[str, Check] = {
         "dossier": _dossier,
         "model": _model,
+        "provider": partial(check_provider, probe=probe),
         "database": _database,
         "bus": _bus,
         "channels": _channels,
@@ -64,8 +72,8 @@ async def _dossier(settings: Settings) -> str:
 async def _model(settings: Settings) -> str:
     embedder = make_embedder(settings)
     await embedder.embed(["hello"])
-    mind = f"OpenAI ({settings.model_reply})" if settings.openai_api_key else "offline"
-    return f"mind {mind}, embeddings {embedder.model_id}"
+    mind = make_mind(settings, embedder)
+    return f"mind {mind.name}, embeddings {embedder.model_id}"
 
 
 async def _database(settings: Settings) -> str:

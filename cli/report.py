@@ -22,7 +22,7 @@ def report(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded PostgreSQL.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
-    """Conversations, messages, escalations, sentiment, times and failures by channel."""
+    """Conversations, messages, escalations, sentiment, times, failures and what models cost, by channel."""
     settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
     found = asyncio.run(_read(settings, hours))
     if as_json:

@@ -62,6 +62,10 @@ class ModelError(SupportError):
     """The language model failed or answered with something unusable."""
 
 
+class BudgetSpent(SupportError):
+    """The budget for language models is spent; a person takes over."""
+
+
 class ChannelError(SupportError):
     """A provider refused or could not be reached."""
 

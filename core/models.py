@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from core.spending import ModelCall
 from core.vocabulary import (
     Author,
     Category,
@@ -200,7 +201,10 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class TurnBrief:
-    """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn."""
+    """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn.
+
+    `tokens_today` and `usd_micros_today` are what models cost in this customer's turns of the last 24 hours.
+    """
 
     turn_id: UUID
     lease: UUID
@@ -219,6 +223,8 @@ class TurnBrief:
     attempt: int
     received_at: datetime
     resuming: bool = False
+    tokens_today: int = 0
+    usd_micros_today: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,7 @@ class TurnResult:
     state: Mapping[str, Any] = field(default_factory=dict)
     node_ms: Mapping[str, float] = field(default_factory=dict)
     decision: ReviewDecision | None = None
+    calls: tuple[ModelCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

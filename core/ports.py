@@ -23,6 +23,7 @@ from core.models import (
     TurnBrief,
     TurnResult,
 )
+from core.spending import ModelCall
 from core.vocabulary import Category, Channel, Priority
 
 
@@ -51,6 +52,10 @@ class Mind(Protocol):
         """Another way to ask the same, for a search that found nothing."""
         ...
 
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        """A few sentences for the colleague who takes over; empty where there is nothing to add to the case as it stands."""
+        ...
+
     def agent_model(self) -> Any:
         """A `Model` of the OpenAI Agents SDK."""
         ...
@@ -74,6 +79,10 @@ class Desk(Protocol):
 
     async def finish_turn(self, brief: TurnBrief, result: TurnResult) -> None:
         """Make the whole result true in one transaction, or nothing of it. Raises StaleTurn or HandOverFence."""
+        ...
+
+    async def keep_calls(self, brief: TurnBrief, calls: Sequence[ModelCall]) -> None:
+        """Of a turn that was not finished: what models cost all the same."""
         ...
 
 

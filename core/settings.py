@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.model_use import PARTICULAR, ModelUse, Node
+from core.spending import Budget, Spent
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,7 +19,13 @@ class Settings(BaseSettings):
     """A secret has no default. Empty means "not configured", and nothing leaves the machine for what is not configured."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_prefix="FTE_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+        env_file=".env",
+        env_prefix="FTE_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        env_nested_delimiter="__",
     )
 
     # where it lives
@@ -107,10 +115,32 @@ class Settings(BaseSettings):
     openai_api: Literal["responses", "chat_completions"] = Field(
         "responses", description="Which of the two APIs the provider speaks"
     )
-    model_judge: str = Field("gpt-5-mini", description="Small model for triage, sentiment and guardrail")
-    model_reply: str = Field("gpt-5", description="Larger model for the reply")
+    model_judge: str = Field("gpt-5-mini", description="Small model, for every node but the responder")
+    model_reply: str = Field("gpt-5", description="Larger model, for the responder")
     model_timeout_s: float = Field(30, gt=0, description="Time-out of one model call")
     model_retries: int = Field(2, ge=0, le=5, description="Retries of one model call")
+    models: dict[Node, ModelUse] = Field(
+        {}, description="What a node does otherwise (JSON), or one by one as `FTE_MODELS__TRIAGE__MODEL`"
+    )
+    model_deadline_s: float = Field(
+        120, ge=0, description="Seconds that one turn may spend on models in all; 0 is no limit"
+    )
+    tracing: bool = Field(
+        False, description="Let LangSmith trace as its own LANGSMITH_* variables say; false keeps every trace here"
+    )
+
+    # what models may cost
+    prices_file: Path = Field(
+        PROJECT_ROOT / "llm" / "data" / "prices.yaml", description="What a million tokens costs, model by model"
+    )
+    budget_turn_tokens: int = Field(200_000, ge=0, description="Tokens of one turn; 0 is no limit")
+    budget_turn_usd_micros: int = Field(1_000_000, ge=0, description="Micro-dollars of one turn; 0 is no limit")
+    budget_customer_day_tokens: int = Field(
+        2_000_000, ge=0, description="Tokens of one customer in 24 hours; 0 is no limit"
+    )
+    budget_customer_day_usd_micros: int = Field(
+        10_000_000, ge=0, description="Micro-dollars of one customer in 24 hours; 0 is no limit"
+    )
 
     # email
     gmail_address: str | None = Field(None, description="The mailbox that is answered")
@@ -151,7 +181,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_000_000, ge=10_000, description="Largest request body that is read")
     submit_rate_per_minute: int = Field(30, ge=1, description="Form submissions a minute from one address")
 
-    @field_validator("data_dir", "dossier_dir", "web_dir")
+    @field_validator("data_dir", "dossier_dir", "web_dir", "prices_file")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
@@ -195,6 +225,25 @@ class Settings(BaseSettings):
     @property
     def twilio_configured(self) -> bool:
         return self.twilio_account_sid is not None
+
+    def model_use(self, node: Node) -> ModelUse:
+        """Small models judge, at temperature 0; a larger one writes, and may write more."""
+        usual = ModelUse(
+            model=self.model_reply if node == "responder" else self.model_judge,
+            temperature=0,
+            timeout_s=self.model_timeout_s,
+            retries=self.model_retries,
+        )
+        chosen = self.models[node].model_dump(exclude_unset=True) if node in self.models else {}
+        return usual.model_copy(update=PARTICULAR.get(node, {}) | chosen)
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(
+            turn=Spent(self.budget_turn_tokens, self.budget_turn_usd_micros),
+            customer_day=Spent(self.budget_customer_day_tokens, self.budget_customer_day_usd_micros),
+            turn_s=self.model_deadline_s,
+        )
 
     def pause_s(self, channel: str) -> float:
         return float(getattr(self, f"pause_{channel}_s"))

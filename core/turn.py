@@ -13,6 +13,7 @@ from core.models import Escalation, FormattedReply, Label, Passage, SearchResult
 from core.policy import Policy
 from core.ports import Desk, Formatter, Knowledge, Mind
 from core.profile import CompanyProfile
+from core.spending import NO_LIMIT, Budget
 
 STEPS = ("ticket", "history", "search", "send")
 
@@ -29,6 +30,7 @@ class Deps:
     profile: CompanyProfile
     intents: tuple[Label, ...]
     clock: Clock
+    budget: Budget = NO_LIMIT
 
 
 @dataclass(slots=True)

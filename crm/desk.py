@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,14 @@ from psycopg.types.json import Jsonb
 
 from core.errors import HandOverFence, LoopSuspected
 from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
+from core.spending import ModelCall
 from core.vocabulary import Author, Category, Channel, MessageKind, Priority
 from crm.caps import ReplyCaps, find_excess
 from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
 from crm.pool import Pool, transaction
+from crm.spending import add_model_calls
 from crm.turns import hold_turn
 
 OUTBOUND_TOPIC: dict[Channel, str] = {
@@ -132,6 +135,10 @@ class CrmDesk:
         finally:
             self.saver.discard(str(brief.turn_id))
 
+    async def keep_calls(self, brief: TurnBrief, calls: Sequence[ModelCall]) -> None:
+        async with transaction(self.pool) as conn:
+            await add_model_calls(conn, brief, calls)
+
     async def _carry_out(self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult) -> None:
         result = await self._within_caps(conn, brief, result)
         values = _values(brief, result)
@@ -238,6 +245,7 @@ class CrmDesk:
         rows = [(brief.turn_id, brief.channel, node, ms) for node, ms in result.node_ms.items()]
         async with conn.cursor() as cursor:
             await cursor.executemany(_ADD_METRIC, rows)
+        await add_model_calls(conn, brief, result.calls)
         payload = {
             "turn_id": str(brief.turn_id),
             "channel": brief.channel,

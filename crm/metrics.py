@@ -9,9 +9,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from core.vocabulary import CHANNELS, Channel
+from crm.spending import COST
 
 # Time to process ends where the turn ends, or where it was handed over: a person's thinking time is not ours.
-_CHANNELS = """
+_CHANNELS = f"""
 with conversation as (
     select c.channel, count(*) as total,
            count(*) filter (where exists (select from reviews r where r.conversation_id = c.id)) as escalated
@@ -38,6 +39,8 @@ with conversation as (
 ), dead as (
     select channel, count(*) as total from inbound_events
     where status = 'dead' and received_at >= %(since)s group by channel
+), spending as (
+    select m.channel, {COST} from model_calls m where m.at >= %(since)s group by m.channel
 )
 select channel,
        coalesce(conversation.total, 0) as total_conversations,
@@ -50,10 +53,18 @@ select channel,
        processing.ms[2] as processing_p95_ms,
        delivery.ms[1] as delivery_p50_ms,
        delivery.ms[2] as delivery_p95_ms,
-       coalesce(delivery.failed, 0) + coalesce(dead.total, 0) as failures
+       coalesce(delivery.failed, 0) + coalesce(dead.total, 0) as failures,
+       coalesce(spending.model_calls, 0) as model_calls,
+       coalesce(spending.input_tokens, 0) as input_tokens,
+       coalesce(spending.cached_tokens, 0) as cached_tokens,
+       coalesce(spending.output_tokens, 0) as output_tokens,
+       coalesce(spending.reasoning_tokens, 0) as reasoning_tokens,
+       case when spending.model_calls > 0 then spending.cost_usd_micros else 0 end as cost_usd_micros,
+       coalesce(spending.unpriced_calls, 0) as unpriced_calls
 from unnest(%(channels)s::text[]) with ordinality as wanted (channel, place)
      left join conversation using (channel) left join inbound using (channel) left join delivery using (channel)
      left join processing using (channel) left join escalation using (channel) left join dead using (channel)
+     left join spending using (channel)
 order by place
 """
 
@@ -87,6 +98,13 @@ class ChannelMetrics:
     delivery_p50_ms: float | None
     delivery_p95_ms: float | None
     failures: int
+    model_calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd_micros: int | None
+    unpriced_calls: int
 
 
 @dataclass(frozen=True, slots=True)

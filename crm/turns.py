@@ -60,9 +60,14 @@ select t.id as turn_id, t.lease, c.id as conversation_id, c.customer_id, k.id as
        not exists (select from messages m where m.conversation_id = c.id and m.direction = 'outbound'
                    and m.author <> 'system') as first_reply,
        coalesce((select min(m.created_at) from messages m where m.turn_id = t.id and m.direction = 'inbound'), t.started_at) as received_at,
-       t.status = 'waiting' as resuming
+       t.status = 'waiting' as resuming, spent.tokens_today, spent.usd_micros_today
 from turns t join conversations c on c.id = t.conversation_id join tickets k on k.id = t.ticket_id
 join customers u on u.id = c.customer_id
+cross join lateral (
+    select coalesce(sum(m.input_tokens + m.output_tokens), 0)::bigint as tokens_today,
+           coalesce(sum(m.cost_usd_micros), 0)::bigint as usd_micros_today
+    from conversations own join turns day on day.conversation_id = own.id join model_calls m on m.turn_id = day.id
+    where own.customer_id = c.customer_id and day.started_at > now() - interval '24 hours') spent
 where t.id = %(turn_id)s and t.lease = %(lease)s
 """
 _CLAIM_RESUME = """

@@ -29,6 +29,7 @@ from core.vocabulary import (
 )
 from crm.customers import normalise
 from crm.merges import find_living
+from crm.spending import TicketCost, TurnCost, list_ticket_costs, list_turn_costs
 
 # Answered means that the customer can read it: until the reply has arrived the ticket is still being worked on.
 _TICKET = """
@@ -220,12 +221,17 @@ class ConversationFacts:
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """A conversation and a page of its messages, oldest first; `next_before` leads to the page before, if any."""
+    """A conversation and a page of its messages, oldest first; `next_before` leads to the page before, if any.
+
+    `costs` by ticket id; `turns` are the newest, oldest first.
+    """
 
     conversation: ConversationFacts
     tickets: list[ConversationTicket]
     messages: list[ConversationMessage]
     next_before: int | None
+    costs: dict[str, TicketCost]
+    turns: list[TurnCost]
 
 
 async def get_conversation_view(
@@ -245,7 +251,10 @@ async def get_conversation_view(
         await cursor.execute(_MESSAGES, values)
         newest_first = await cursor.fetchall()
     page = newest_first[:limit][::-1]
-    return ConversationView(conversation, tickets, page, page[0].seq if len(newest_first) > limit else None)
+    costs = {cost.ticket_id: cost for cost in await list_ticket_costs(conn, conversation_id)}
+    turns = await list_turn_costs(conn, conversation_id, limit=limit)
+    before = page[0].seq if len(newest_first) > limit else None
+    return ConversationView(conversation, tickets, page, before, costs, turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ class ScriptedMind:
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
 
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        return ""
+
     def agent_model(self) -> Model:
         return self.agent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from core.clock import Clock
 from core.ids import new_id, new_ticket_id
 from core.models import HistoryEntry, Ticket, TurnBrief, TurnResult
+from core.spending import ModelCall
 from core.turn import Deps
 from core.vocabulary import Category, Channel, Priority
 from graph.build import TurnGraph, build_graph
@@ -35,6 +37,9 @@ class DryRunDesk:
 
     async def finish_turn(self, brief: TurnBrief, result: TurnResult) -> None:
         self.finished.append(result)
+
+    async def keep_calls(self, brief: TurnBrief, calls: Sequence[ModelCall]) -> None:
+        return None
 
     def _ticket(self, brief: TurnBrief, category: Category, priority: Priority) -> Ticket:
         now = self.clock.now()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from core.errors import LoopSuspected, SupportError
+from core.errors import BudgetSpent, DatabaseUnavailable, LoopSuspected, SupportError
 from core.models import Escalation, FormattedReply, ReplySentence, ReviewDecision, TurnBrief, TurnResult
+from core.spending import Meter, Spent, metered
 from core.turn import Deps, TurnContext
 from graph.build import TurnGraph
 from graph.notices import handover_notice
+from nodes.failures import as_escalation
 from nodes.state import Draft, HandOver, TurnState, Verdict
 
 UNDELIVERED = "delivery.failed"
@@ -32,27 +35,55 @@ async def run_turn(
 
     A turn whose worker died left no trace but its row, so running it again starts clean.
     """
-    turn = TurnContext(deps, brief)
-    entry: TurnState = {"turn_id": str(brief.turn_id)}
+    async with _accounted(deps, brief) as meter:
+        turn = TurnContext(deps, brief)
+        try:
+            state = await _invoke(graph, turn, failure=failure)
+        except BudgetSpent as spent:
+            state = await _invoke(graph, turn, failure=as_escalation(spent))
+        result = replace(_result_of(turn, state), calls=tuple(meter.calls))
+        if not notify and result.outcome == "handed_over":
+            result = replace(result, reply=None)
+        try:
+            await deps.desk.finish_turn(brief, result)
+        except LoopSuspected as suspicion:
+            state = await _hand_over_instead(graph, turn, state, _loop(suspicion.detail))
+            # Without a notice: whoever answers that fast would answer it too.
+            result = replace(_result_of(turn, state), reply=None, calls=tuple(meter.calls))
+            await deps.desk.finish_turn(brief, result)
+    return result
+
+
+@asynccontextmanager
+async def _accounted(deps: Deps, brief: TurnBrief) -> AsyncIterator[Meter]:
+    """Counts what models use. What a turn cost is kept where it fails, too: the money is spent."""
+    with metered(Meter(deps.budget, Spent(brief.tokens_today, brief.usd_micros_today))) as meter:
+        try:
+            yield meter
+        except BaseException:
+            with suppress(DatabaseUnavailable):
+                await deps.desk.keep_calls(brief, meter.calls)
+            raise
+
+
+async def _invoke(graph: TurnGraph, turn: TurnContext, *, failure: Escalation | None = None) -> dict[str, Any]:
+    """The graph, and at its end the send boundary: what it stops goes to a person."""
+    entry: TurnState = {"turn_id": str(turn.brief.turn_id)}
     if failure is not None:
         entry["hand_over"] = _as_hand_over(failure)
-    state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
+    state = await graph.ainvoke(entry, _config(turn.brief), context=turn, durability="exit")
     stopped = _stopped_at_boundary(turn, state)
     if stopped is not None:
-        entry = {"turn_id": str(brief.turn_id), "draft": state["draft"], "hand_over": stopped}
-        state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
-    result = _result_of(turn, state)
-    if not notify and result.outcome == "handed_over":
-        result = replace(result, reply=None)
-    try:
-        await deps.desk.finish_turn(brief, result)
-    except LoopSuspected as suspicion:
-        entry = {"turn_id": str(brief.turn_id), "draft": state["draft"], "hand_over": _loop(suspicion.detail)}
-        state = await graph.ainvoke(entry, _config(brief), context=turn, durability="exit")
-        # Without a notice: whoever answers that fast would answer it too.
-        result = replace(_result_of(turn, state), reply=None)
-        await deps.desk.finish_turn(brief, result)
-    return result
+        state = await _hand_over_instead(graph, turn, state, stopped)
+    return state
+
+
+async def _hand_over_instead(
+    graph: TurnGraph, turn: TurnContext, state: dict[str, Any], hand_over: HandOver
+) -> dict[str, Any]:
+    """The draft is held, and a person decides."""
+    entry: TurnState = {"turn_id": str(turn.brief.turn_id), "draft": state["draft"], "hand_over": hand_over}
+    return await graph.ainvoke(entry, _config(turn.brief), context=turn, durability="exit")
 
 
 async def resume_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, decision: ReviewDecision) -> TurnResult:

@@ -48,6 +48,10 @@ class OfflineMind:
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str = "") -> str:
         return rewrite(question, tried)
 
+    async def summarise(self, case: str, *, instructions: str = "") -> str:
+        """The case is all that there is to say: its facts are put together without a model."""
+        return ""
+
     def agent_model(self) -> Any:
         return self._agent_model
 

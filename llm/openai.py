@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import openai
 import structlog
-from agents import ModelResponse, ModelSettings, set_tracing_disabled
+from agents import ModelSettings, set_tracing_disabled
 from agents.models.interface import Model
 from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
 from agents.models.openai_responses import OpenAIResponsesModel
-from langchain_core.messages import HumanMessage, SystemMessage
-from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models.base import OpenAIRefusalError
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
+from core.model_use import ModelUse, Node
 from core.models import Classification, Label, Rating
 from core.ports import Mind
 from core.settings import Settings
+from llm.breaker import Breaker
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
     Answer,
     QueryAnswer,
     SentimentAnswer,
+    SummaryAnswer,
     label_answer,
     label_instructions,
     mark_customer_text,
     other_words,
 )
-from llm.openai_calls import Patience, Unusable
-from llm.openai_usage import ModelUsage, record_usage
-from llm.pricing import cost_usd_micros
+from llm.openai_calls import Caller
+from llm.openai_judge import Judge
+from llm.pricing import load_prices
 
 log = structlog.get_logger()
-mind_fell_back = Counter("support_mind_fell_back", "Judgements that the offline mind made for the online one", ["call"])
+mind_fell_back = Counter("support_mind_fell_back", "Judgements that the offline mind made for the online one", ["node"])
 
-T = TypeVar("T")
 A = TypeVar("A", bound=Answer)
 OPENAI = "https://api.openai.com/v1"
 # These think before they answer: they take an effort and refuse a temperature.
@@ -49,19 +48,14 @@ _MAX_CUES = 5
 
 
 class OpenAiMind:
-    """`core.ports.Mind` over the wire. A judgement that fails is made by `fallback`; the responder's failure is a ModelError.
+    """`core.ports.Mind` over the wire. A judgement that fails is made by `offline`; the responder's failure is a ModelError.
 
     The Responses API is told to keep nothing (`store=false`; Chat Completions keep nothing of themselves), and no trace
-    leaves the machine.
+    leaves the machine. Every call is counted on the turn's meter (`core/spending.py`).
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        fallback: Mind,
-        *,
-        on_usage: Callable[[ModelUsage], None] = record_usage,
-        pause_s: float = 0.5,
+        self, settings: Settings, offline: Mind, *, breaker: Breaker | None = None, pause_s: float = 0.5
     ) -> None:
         if settings.openai_api_key is None:
             raise ConfigurationError(
@@ -69,61 +63,47 @@ class OpenAiMind:
             )
         _disable_tracing()
         self._settings = settings
-        self._fallback = fallback
-        self._on_usage = on_usage
-        self._patience = Patience(settings.model_timeout_s, settings.model_retries, pause_s)
+        self._offline = offline
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url or OPENAI,
             max_retries=0,
             timeout=None,
         )
-        self._judge = _chat_model(settings, self._client)
-        self._agent_model = PatientModel(
-            _agent_model(settings, self._client),
-            self._patience,
-            defaults=_reply_settings(settings),
-            on_answer=self._record_reply,
-        )
-        self._structured: dict[type[Answer], Runnable[Any, Any]] = {}
+        caller = Caller(load_prices(settings.prices_file), breaker or Breaker(), pause_s)
+        self._judgements = Judge(caller, settings.model_use, self._chat_model)
+        self._agent_model = PatientModel(self._reply_model(), caller, settings.model_use("responder"), self._manners())
 
     @property
     def name(self) -> str:
-        return f"openai:{self._settings.model_judge}+{self._settings.model_reply}"
+        return f"openai:{self._settings.model_judge}+{self._settings.model_use('responder').model}"
 
     def speaks(self, text: str) -> bool:
         """Any language: large models write what they read."""
         return True
 
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
-        async def online() -> Classification:
-            system = label_instructions(instructions, tuple(labels))
-            answer = await self._ask("classify", label_answer(tuple(labels)), system, mark_customer_text(text))
-            return Classification(answer.label, answer.confidence, runner_up=answer.runner_up)
-
-        return await self._or_offline(
-            "classify", online, lambda: self._fallback.classify(text, labels, instructions=instructions)
-        )
+        shape, system = label_answer(tuple(labels)), label_instructions(instructions, tuple(labels))
+        answer = await self._judge("triage", shape, system, mark_customer_text(text))
+        if answer is None:
+            return await self._offline.classify(text, labels, instructions=instructions)
+        return Classification(answer.label, answer.confidence, runner_up=answer.runner_up)
 
     async def rate_sentiment(self, text: str, *, instructions: str) -> Rating:
-        async def online() -> Rating:
-            answer = await self._ask("rate_sentiment", SentimentAnswer, instructions, mark_customer_text(text))
-            return Rating(answer.score, tuple(cue[:100] for cue in answer.cues[:_MAX_CUES]))
-
-        return await self._or_offline(
-            "rate_sentiment", online, lambda: self._fallback.rate_sentiment(text, instructions=instructions)
-        )
+        answer = await self._judge("sentiment", SentimentAnswer, instructions, mark_customer_text(text))
+        if answer is None:
+            return await self._offline.rate_sentiment(text, instructions=instructions)
+        return Rating(answer.score, tuple(cue[:100] for cue in answer.cues[:_MAX_CUES]))
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        async def online() -> str:
-            answer = await self._ask("rewrite_query", QueryAnswer, instructions, other_words(question, tried))
-            return " ".join(answer.query.split())[:300]
+        answer = await self._judge("retrieval", QueryAnswer, instructions, other_words(question, tried))
+        if answer is None:
+            return await self._offline.rewrite_query(question, tried=tried, instructions=instructions)
+        return " ".join(answer.query.split())[:300]
 
-        return await self._or_offline(
-            "rewrite_query",
-            online,
-            lambda: self._fallback.rewrite_query(question, tried=tried, instructions=instructions),
-        )
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        answer = await self._judge("escalation", SummaryAnswer, instructions, case)
+        return await self._offline.summarise(case, instructions=instructions) if answer is None else answer.summary
 
     def agent_model(self) -> Model:
         return self._agent_model
@@ -132,79 +112,57 @@ class OpenAiMind:
         """Give the connections back."""
         await self._client.close()
 
-    async def _ask(self, call: str, schema: type[A], system: str, user: str) -> A:
-        """One structured answer of the small model. Raises ModelError."""
-        if schema not in self._structured:
-            self._structured[schema] = self._judge.with_structured_output(
-                schema, method="json_schema", include_raw=True, strict=True
-            )
-        model, messages = self._structured[schema], [SystemMessage(system.strip()), HumanMessage(user)]
-
-        async def attempt() -> A:
-            answer = await model.ainvoke(messages)
-            self._record_judgement(call, answer["raw"].usage_metadata or {})
-            if answer["parsed"] is None:
-                raise Unusable("refusal" if isinstance(answer["parsing_error"], OpenAIRefusalError) else "garbage")
-            return answer["parsed"]
-
-        return await self._patience.call(call, attempt)
-
-    async def _or_offline(
-        self, call: str, online: Callable[[], Awaitable[T]], offline: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _judge(self, node: Node, shape: type[A], instructions: str, text: str) -> A | None:
+        """An answer of that shape, or None where the offline mind has to make the judgement."""
         try:
-            return await online()
+            return await self._judgements.ask(node, shape, instructions, text)
         except ModelError as error:
-            mind_fell_back.labels(call).inc()
-            log.warning("mind.fell_back", call=call, cause=error.ids["cause"], attempts=error.ids["attempts"])
-            return await offline()
+            mind_fell_back.labels(node).inc()
+            log.warning("mind.fell_back", node=node, cause=error.ids["cause"], attempts=error.ids["attempts"])
+            return None
 
-    def _record_judgement(self, call: str, used: Any) -> None:
-        cached = used.get("input_token_details", {}).get("cache_read", 0)
-        tokens = used.get("input_tokens", 0), cached, used.get("output_tokens", 0)
-        self._record(call, self._settings.model_judge, *tokens)
+    def _chat_model(self, use: ModelUse) -> ChatOpenAI:
+        """A judge's model, over the one client that all share."""
+        reasons, responses = _reasons(use.model), self._settings.openai_api == "responses"
+        return ChatOpenAI(
+            model=use.model,
+            api_key=self._settings.openai_api_key,
+            base_url=self._settings.openai_base_url or OPENAI,
+            async_client=self._client.chat.completions,
+            root_async_client=self._client,
+            max_retries=0,
+            use_responses_api=responses,
+            store=False if responses else None,
+            temperature=None if reasons else use.temperature,
+            reasoning_effort="low" if reasons else None,
+            max_completion_tokens=use.max_tokens,
+        )
 
-    def _record_reply(self, response: ModelResponse) -> None:
-        used = response.usage
-        cached = used.input_tokens_details.cached_tokens or 0
-        self._record("respond", self._settings.model_reply, used.input_tokens, cached, used.output_tokens)
+    def _reply_model(self) -> Model:
+        model = self._settings.model_use("responder").model
+        if self._settings.openai_api == "responses":
+            return OpenAIResponsesModel(model, openai_client=self._client)
+        return OpenAIChatCompletionsModel(model, openai_client=self._client)
 
-    def _record(self, call: str, model: str, read: int, cached: int, written: int) -> None:
-        self._on_usage(ModelUsage(call, model, read, cached, written, cost_usd_micros(model, read, cached, written)))
+    def _manners(self) -> ModelSettings:
+        """What the provider does not store it must be handed back: reasoning goes along, encrypted."""
+        use = self._settings.model_use("responder")
+        reasons = _reasons(use.model)
+        temperature = None if reasons else use.temperature
+        if self._settings.openai_api == "responses":
+            include = ["reasoning.encrypted_content"] if reasons else None
+            return ModelSettings(
+                temperature=temperature, max_tokens=use.max_tokens, store=False, response_include=include
+            )
+        # `max_tokens`, which the SDK would send here, is refused by models that reason.
+        return ModelSettings(temperature=temperature, extra_args={"max_completion_tokens": use.max_tokens})
+
+
+def _reasons(model: str) -> bool:
+    return _REASONS.match(model) is not None
 
 
 def _disable_tracing() -> None:
     """The Agents SDK sends every run to its maker's trace collector unless it is told not to, here and in child processes."""
     os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
     set_tracing_disabled(True)
-
-
-def _chat_model(settings: Settings, client: openai.AsyncOpenAI) -> ChatOpenAI:
-    reasons = _REASONS.match(settings.model_judge) is not None
-    responses = settings.openai_api == "responses"
-    return ChatOpenAI(
-        model=settings.model_judge,
-        api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url or OPENAI,
-        async_client=client.chat.completions,
-        root_async_client=client,
-        max_retries=0,
-        use_responses_api=responses,
-        store=False if responses else None,
-        temperature=None if reasons else 0,
-        reasoning_effort="low" if reasons else None,
-    )
-
-
-def _agent_model(settings: Settings, client: openai.AsyncOpenAI) -> Model:
-    if settings.openai_api == "responses":
-        return OpenAIResponsesModel(settings.model_reply, openai_client=client)
-    return OpenAIChatCompletionsModel(settings.model_reply, openai_client=client)
-
-
-def _reply_settings(settings: Settings) -> ModelSettings:
-    """What the provider does not store it must be handed back: reasoning goes along, encrypted."""
-    if settings.openai_api != "responses":
-        return ModelSettings()
-    reasons = _REASONS.match(settings.model_reply) is not None
-    return ModelSettings(store=False, response_include=["reasoning.encrypted_content"] if reasons else None)

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-from agents import ModelResponse, ModelSettings
+from agents import ModelResponse, ModelSettings, Usage
 from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage
 
 from core.errors import ModelError
-from llm.openai_calls import Patience, Unusable
+from core.model_use import ModelUse
+from llm.openai_calls import Caller
+from llm.openai_failures import Unusable
+from llm.pricing import Tokens
 
 
 class PatientModel(Model):
     """A `Model` of the Agents SDK around another: one answer is one patient call. `defaults` yield to the agent's settings."""
 
-    def __init__(
-        self,
-        inner: Model,
-        patience: Patience,
-        *,
-        defaults: ModelSettings,
-        on_answer: Callable[[ModelResponse], None],
-    ) -> None:
+    def __init__(self, inner: Model, caller: Caller, use: ModelUse, defaults: ModelSettings) -> None:
         self._inner = inner
-        self._patience = patience
+        self._caller = caller
+        self._use = use
         self._defaults = defaults
-        self._on_answer = on_answer
 
     async def get_response(
         self,
@@ -43,18 +39,24 @@ class PatientModel(Model):
     ) -> ModelResponse:
         settings = self._defaults.resolve(model_settings)
 
-        async def attempt() -> ModelResponse:
+        async def attempt(used: Tokens) -> ModelResponse:
             response = await self._inner.get_response(
                 system_instructions, input, settings, tools, output_schema, handoffs, tracing, **conversation
             )
-            self._on_answer(response)
+            _read_usage(response.usage, used)
             _require_usable(response, {tool.name for tool in tools})
             return response
 
-        return await self._patience.call("respond", attempt)
+        return await self._caller.call("responder", self._use, attempt)
 
     def stream_response(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         raise ModelError("The responder's model answers in one piece: use get_response")
+
+
+def _read_usage(said: Usage, used: Tokens) -> None:
+    used.read, used.written = said.input_tokens, said.output_tokens
+    used.cached = said.input_tokens_details.cached_tokens or 0
+    used.reasoned = said.output_tokens_details.reasoning_tokens or 0
 
 
 def _require_usable(response: ModelResponse, tools: set[str]) -> None:

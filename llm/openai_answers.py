@@ -42,6 +42,12 @@ class QueryAnswer(Answer):
     query: str = Field(description="The question in other words, at most 300 characters.", min_length=1)
 
 
+class SummaryAnswer(Answer):
+    """What a colleague should know."""
+
+    summary: str = Field(description="Two to four plain sentences.", min_length=1)
+
+
 class LabelAnswer(Answer):
     label: str
     confidence: Share

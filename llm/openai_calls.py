@@ -1,4 +1,4 @@
-"""The one place where a call to the provider is timed, tried again and, in the end, becomes an error of ours.
+"""The one place where a call to the provider is allowed, timed, tried again, counted and, in the end, an error of ours.
 
 The client libraries retry nothing: two layers that retry multiply, and Retry-After would be honoured by neither.
 """
@@ -10,82 +10,93 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-import openai
 import structlog
-from agents.exceptions import AgentsException
 from prometheus_client import Counter
 
 from core.errors import ModelError
+from core.model_use import ModelUse, Node
+from core.spending import Meter, ModelCall, current_meter
+from llm.breaker import Breaker
+from llm.openai_failures import FAILURES, Failure, read_failure
+from llm.pricing import PriceList, Tokens
 
 log = structlog.get_logger()
-model_calls = Counter("support_model_calls", "Attempts to call a model, by what became of them", ["call", "outcome"])
+model_calls = Counter("support_model_calls", "Attempts to call a model, by what became of them", ["node", "outcome"])
 
 T = TypeVar("T")
+Attempt = Callable[[Tokens], Awaitable[T]]
 _LONGEST_PAUSE_S = 8.0
 
 
-class Unusable(Exception):
-    """An answer came and is of no use: a refusal, nothing at all, a tool that does not exist."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-# ValueError and what follows it: what the libraries raise on an answer that has not the shape of the API.
-_FAILURES = (
-    TimeoutError,
-    openai.OpenAIError,
-    AgentsException,
-    Unusable,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-)
-
-
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """`passing`: the same call may succeed later. `wait_s`: what the provider asked for, None where it said nothing."""
+class Caller:
+    """What all nodes share on their way to one provider. Pauses between attempts double from `pause_s`."""
 
-    cause: str
-    passing: bool = True
-    wait_s: float | None = None
-    status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """`timeout_s` for each attempt, `retries` after the first one, pauses that double from `pause_s`."""
-
-    timeout_s: float
-    retries: int
+    prices: PriceList
+    breaker: Breaker
     pause_s: float = 0.5
 
-    async def call(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The answer, or a ModelError that carries no text of the provider and none of the customer."""
-        number = 0
+    async def call(self, node: Node, use: ModelUse, attempt: Attempt[T]) -> T:
+        """The answer, or a ModelError that carries no text of the provider and none of the customer. Raises BudgetSpent."""
+        meter, number = current_meter(), 0
         while True:
+            self._require_leave(node, meter, number)
             number += 1
-            try:
-                async with asyncio.timeout(self.timeout_s):
-                    answer = await attempt()
-                model_calls.labels(name, "ok").inc()
+            answer = await self._attempt(node, use, attempt, meter)
+            if not isinstance(answer, Failure):
                 return answer
-            except _FAILURES as error:
-                failure = read_failure(error)
-            model_calls.labels(name, failure.cause).inc()
-            log.warning("model.call_failed", call=name, cause=failure.cause, status=failure.status, attempt=number)
-            wait_s = self._pause(failure, number)
+            log.warning("model.call_failed", node=node, cause=answer.cause, status=answer.status, attempt=number)
+            wait_s = self._pause(answer, number)
             # A provider that wants to be left alone for longer than a call may take is away: others take over sooner.
-            if not failure.passing or number > self.retries or wait_s > self.timeout_s:
-                detail = f"The language model did not answer usably ({failure.cause}, {number} attempts)"
-                raise ModelError(detail, call=name, cause=failure.cause, attempts=number)
+            patient = wait_s <= use.timeout_s and wait_s < meter.left_s
+            if not answer.passing or number > use.retries or not patient:
+                raise _given_up(node, answer.cause, number)
             await asyncio.sleep(wait_s)
+
+    def _require_leave(self, node: Node, meter: Meter, attempts: int) -> None:
+        """No call without money, time and a provider that is there. Raises BudgetSpent or ModelError."""
+        meter.require_budget()
+        if meter.left_s <= 0:
+            raise _given_up(node, "deadline", attempts)
+        if not self.breaker.lets_through():
+            raise _given_up(node, "provider_down", attempts)
+
+    async def _attempt(self, node: Node, use: ModelUse, attempt: Attempt[T], meter: Meter) -> T | Failure:
+        """One request. It is counted whatever becomes of it: a failure may have cost money, too."""
+        used, start = Tokens(), time.perf_counter()
+        failure = Failure("cancelled")
+        try:
+            async with asyncio.timeout(min(use.timeout_s, meter.left_s)):
+                answer = await attempt(used)
+            failure = None
+            return answer
+        except FAILURES as error:
+            failure = read_failure(error, used)
+            return failure
+        finally:
+            self._tell_breaker(failure)
+            self._count(meter, node, use.model, used, failure, latency_ms=(time.perf_counter() - start) * 1000)
+
+    def _tell_breaker(self, failure: Failure | None) -> None:
+        if failure is not None and failure.down:
+            self.breaker.failed()
+        elif failure is None or failure.cause != "cancelled":
+            self.breaker.succeeded()
+
+    def _count(
+        self, meter: Meter, node: Node, model: str, used: Tokens, failure: Failure | None, *, latency_ms: float
+    ) -> None:
+        outcome = failure.cause if failure else "ok"
+        cost = self.prices.cost_usd_micros(model, used)
+        if not used.read and not used.written:
+            # Nobody pays for a refused request; an answer that never came may have been made and billed.
+            cost = 0 if failure and failure.status else None
+        model_calls.labels(node, outcome).inc()
+        # Providers differ in what they count as part of what.
+        tokens = used.read, min(used.cached, used.read), used.written, min(used.reasoned, used.written)
+        meter.calls.append(ModelCall(node, model, outcome, round(latency_ms, 1), *tokens, cost))
 
     def _pause(self, failure: Failure, number: int) -> float:
         if failure.wait_s is not None:
@@ -93,38 +104,6 @@ class Patience:
         return min(_LONGEST_PAUSE_S, self.pause_s * 2 ** (number - 1)) * random.uniform(0.75, 1.25)
 
 
-def read_failure(error: Exception) -> Failure:
-    """What an exception of the client libraries means to us."""
-    match error:
-        case TimeoutError() | openai.APITimeoutError():
-            return Failure("timeout")
-        case openai.APIConnectionError():
-            return Failure("unreachable")
-        case openai.RateLimitError() if error.code == "insufficient_quota":
-            return Failure("out_of_quota", passing=False, status=error.status_code)
-        case openai.RateLimitError():
-            return Failure("rate_limited", wait_s=_retry_after_s(error), status=error.status_code)
-        case openai.APIStatusError() if error.status_code >= 500 or error.status_code in (408, 409):
-            return Failure("provider_error", wait_s=_retry_after_s(error), status=error.status_code)
-        case openai.APIStatusError():
-            return Failure("request_refused", passing=False, status=error.status_code)
-        case openai.LengthFinishReasonError():
-            return Failure("truncated")
-        case Unusable():
-            return Failure(error.cause)
-        case _:
-            return Failure("garbage")
-
-
-def _retry_after_s(error: openai.APIStatusError) -> float | None:
-    """`retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3)."""
-    headers = error.response.headers
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after", "")
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time()) if value else None
-    except ValueError:
-        return None
+def _given_up(node: Node, cause: str, attempts: int) -> ModelError:
+    detail = f"The language model did not answer usably ({cause}, {attempts} attempts)"
+    return ModelError(detail, node=node, cause=cause, attempts=attempts)

@@ -10,9 +10,11 @@ from agents.tool import FunctionToolResult
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from core.errors import BudgetSpent, ModelError
 from core.marking import mark
 from core.models import Escalation
 from core.turn import TurnContext
+from nodes.failures import as_escalation
 from nodes.prompts import render_prompt
 from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 from tools.toolbox import TOOLS
@@ -54,6 +56,8 @@ async def responder(state: ResponderInput, runtime: Runtime[TurnContext]) -> Res
             await Runner.run(agent, _task(turn, state), context=turn, run_config=config, max_turns=MAX_STEPS)
         except MaxTurnsExceeded:
             turn.work.escalation = turn.work.escalation or _undecided(turn)
+        except (ModelError, BudgetSpent) as error:
+            turn.work.escalation = as_escalation(error)
         return _settle(turn)
 
 

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,9 +18,14 @@ from simulation.faults import App, Fault, Faults, FaultyApp, Mode
 from simulation.openai_brain import Answer, Ask, Brain, Call, Step, think
 
 # refusal, empty, garbage (not the JSON that was asked for), truncated: what the model says. not_json: what is no API
-# answer at all. quota: a 429 that no waiting mends.
-_ANSWERS = ("refusal", "empty", "garbage", "truncated", "not_json", "quota")
+# answer at all. quota, too_long, no_model: refusals that no waiting mends.
+_ANSWERS = ("refusal", "empty", "garbage", "truncated", "not_json", "quota", "too_long", "no_model")
 _REASONS = re.compile(r"o\d|gpt-([5-9]|\d\d)(?!.*chat)")
+_REFUSALS = {
+    "quota": (429, "insufficient_quota", "You exceeded your current quota."),
+    "too_long": (400, "context_length_exceeded", "Your input exceeds the context window of this model."),
+    "no_model": (404, "model_not_found", "The model does not exist or you do not have access to it."),
+}
 _CACHED_FROM = 1024
 _REFUSAL = "I'm sorry, but I can't help with that."
 
@@ -49,12 +54,26 @@ class Received:
     ask: Ask
 
 
+class Usage(NamedTuple):
+    """Tokens; `cached` are part of `read`, `thought` of `written`."""
+
+    read: int
+    cached: int
+    written: int
+    thought: int
+
+
 @dataclass(slots=True)
 class OpenAiFake:
-    """One account. `brain` decides what the model says, `received` keeps what it was asked."""
+    """One account. `brain` decides what the model says, `received` keeps what it was asked.
+
+    `reasoning` is the share of what a reasoning model writes that nobody gets to read.
+    """
 
     api_key: str = "sk-fake"
     brain: Brain = think
+    models: tuple[str, ...] = ("gpt-5", "gpt-5-mini")
+    reasoning: float = 0.5
     received: list[Received] = field(default_factory=list)
     faults: OpenAiFaults = field(default_factory=OpenAiFaults)
     _prefixes: set[str] = field(default_factory=set)
@@ -63,6 +82,7 @@ class OpenAiFake:
         routes = [
             Route("/v1/chat/completions", self._answer, methods=["POST"]),
             Route("/v1/responses", self._answer, methods=["POST"]),
+            Route("/v1/models", self._list_models, methods=["GET"]),
             *self.faults.routes(),
         ]
         return FaultyApp(Starlette(routes=routes), self.faults, _error)
@@ -75,32 +95,47 @@ class OpenAiFake:
             return refusal
         fault = self.faults.take(request.url.path, "POST", modes=_ANSWERS)  # pyright: ignore[reportArgumentType]
         mode = str(fault.mode) if fault else ""
-        if mode == "quota":
-            return _refuse(429, "insufficient_quota", "You exceeded your current quota.")
+        if mode in _REFUSALS:
+            return _refuse(*_REFUSALS[mode])
         if mode == "not_json":
             return HTMLResponse("<html><body>It works!</body></html>")
         answer = _spoilt(self.brain(ask), ask) if mode == "garbage" else self.brain(ask)
         usage = self._usage(ask, body, answer)
         return JSONResponse((_chat if chat else _response)(body["model"], answer, mode, usage))
 
+    async def _list_models(self, request: Request) -> Response:
+        if refusal := self._check_key(request):
+            return refusal
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "openai"} for name in self.models]
+        return JSONResponse({"object": "list", "data": models})
+
+    def _check_key(self, request: Request) -> Response | None:
+        if request.headers.get("Authorization") == f"Bearer {self.api_key}":
+            return None
+        return _refuse(401, "invalid_api_key", "Incorrect API key provided.")
+
     def _check(self, request: Request, body: dict[str, Any], ask: Ask) -> Response | None:
-        if request.headers.get("Authorization") != f"Bearer {self.api_key}":
-            return _refuse(401, "invalid_api_key", "Incorrect API key provided.")
+        if refusal := self._check_key(request):
+            return refusal
         if body.get("stream"):
             return _refuse(400, "unsupported_value", "This server answers in one piece.")
         if _REASONS.match(ask.model) and body.get("temperature") not in (None, 1):
             return _refuse(400, "unsupported_value", "'temperature' does not support this value with this model.")
+        if _REASONS.match(ask.model) and "max_tokens" in body:
+            return _refuse(400, "unsupported_parameter", "Use 'max_completion_tokens' instead of 'max_tokens'.")
         if ask.schema is not None and (flaw := _flaw(ask.schema)):
             return _refuse(400, "invalid_json_schema", f"Invalid schema for response_format: {flaw}")
         return None
 
-    def _usage(self, ask: Ask, body: dict[str, Any], answer: Answer) -> tuple[int, int, int]:
-        """Tokens read, read from the prompt cache, written: a token is four characters here. A prefix is cached once seen."""
+    def _usage(self, ask: Ask, body: dict[str, Any], answer: Answer) -> Usage:
+        """A token is four characters here. A prefix is cached once seen."""
         prefix = json.dumps(body.get("tools") or []) + ask.system
         cached = len(prefix) // 4 if prefix in self._prefixes and len(prefix) // 4 >= _CACHED_FROM else 0
         self._prefixes.add(prefix)
         rest = ask.user + "".join(step.output for step in ask.steps)
-        return (len(prefix) + len(rest)) // 4, cached, len(str(answer)) // 4 + 1
+        said = len(str(answer)) // 4 + 1
+        thought = round(said * self.reasoning) if _REASONS.match(ask.model) else 0
+        return Usage((len(prefix) + len(rest)) // 4, cached, said + thought, thought)
 
 
 def _read_chat(body: dict[str, Any]) -> Ask:
@@ -170,7 +205,7 @@ def _arguments(call: Call, mode: str) -> str:
     return _said(call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments), mode)
 
 
-def _chat(model: str, answer: Answer, mode: str, usage: tuple[int, int, int]) -> dict[str, Any]:
+def _chat(model: str, answer: Answer, mode: str, usage: Usage) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
     finish = "length" if mode == "truncated" else "stop"
     if mode == "refusal":
@@ -183,18 +218,18 @@ def _chat(model: str, answer: Answer, mode: str, usage: tuple[int, int, int]) ->
         finish = "tool_calls"
     else:
         message["content"] = _said(answer, mode)
-    read, cached, written = usage
+    read, cached, written, thought = usage
     return {
         "id": f"chatcmpl-{secrets.token_hex(12)}", "object": "chat.completion", "created": int(time.time()),
         "model": model, "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
         "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written,
                   "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
-                  "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}},
+                  "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0}},
         "service_tier": "default", "system_fingerprint": None,
     }  # fmt: skip
 
 
-def _response(model: str, answer: Answer, mode: str, usage: tuple[int, int, int]) -> dict[str, Any]:
+def _response(model: str, answer: Answer, mode: str, usage: Usage) -> dict[str, Any]:
     output: list[dict[str, Any]] = []
     message = {"type": "message", "id": f"msg_{secrets.token_hex(16)}", "role": "assistant", "status": "completed"}
     if mode == "refusal":
@@ -211,7 +246,7 @@ def _response(model: str, answer: Answer, mode: str, usage: tuple[int, int, int]
     elif mode != "empty":
         part = {"type": "output_text", "text": _said(answer, mode), "annotations": [], "logprobs": []}
         output.append(message | {"content": [part]})
-    read, cached, written = usage
+    read, cached, written, thought = usage
     short = mode == "truncated"
     return {
         "id": f"resp_{secrets.token_hex(16)}", "object": "response", "created_at": int(time.time()), "error": None,
@@ -219,7 +254,7 @@ def _response(model: str, answer: Answer, mode: str, usage: tuple[int, int, int]
         "incomplete_details": {"reason": "max_output_tokens"} if short else None, "output": output, "store": False,
         "parallel_tool_calls": False, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
         "usage": {"input_tokens": read, "input_tokens_details": {"cached_tokens": cached}, "output_tokens": written,
-                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": read + written},
+                  "output_tokens_details": {"reasoning_tokens": thought}, "total_tokens": read + written},
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
-pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine", "tests.fixtures_whatsapp"]
+pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine", "tests.fixtures_whatsapp", "tests.fixtures_online"]
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 SLOW_TIMEOUT_S = 900  # starts of the whole product, on a busy machine

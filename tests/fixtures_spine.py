@@ -61,6 +61,9 @@ class ScriptedMind:
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return rewrite(question, tried)
 
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        return ""
+
     def agent_model(self) -> Any:
         return OfflineAgentModel(EMBEDDER, rewrite=rewrite)
 

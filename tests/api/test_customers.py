@@ -74,6 +74,16 @@ async def test_a_conversation_is_read_with_its_tickets_and_messages(client, head
         ("assistant", "Because.", None),
     ]
     assert view["messages"][1]["sources"] == [{"title": "Limits", "url": None}]
+    assert [turn["turn_id"] for turn in view["turns"]] == [message["turn_id"] for message in view["messages"][:1]]
+    assert view["tickets"][0]["cost"] == {
+        "model_calls": 0,
+        "input_tokens": 0,
+        "cached_tokens": 0,
+        "output_tokens": 0,
+        "reasoning_tokens": 0,
+        "cost_usd_micros": 0,
+        "unpriced_calls": 0,
+    }
 
 
 async def test_a_long_conversation_is_read_in_pages(client, headers, story) -> None:

@@ -12,6 +12,8 @@ from tests.crm.story import START, Story
 FIGURES = {
     "channel", "total_conversations", "messages_in", "messages_out", "escalations", "escalation_rate",
     "average_sentiment", "processing_p50_ms", "processing_p95_ms", "delivery_p50_ms", "delivery_p95_ms", "failures",
+    "model_calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd_micros",
+    "unpriced_calls",
 }  # fmt: skip
 
 
@@ -77,6 +79,22 @@ async def test_prometheus_gets_how_the_mailbox_fares(client, headers, pool) -> N
     assert figures["support_mailboxes_need_reauth"] == 1
     assert 0 <= figures["support_mailbox_check_age_seconds"] < 60
     assert 7000 < figures["support_mailbox_watch_left_seconds"] <= 7200
+
+
+async def test_prometheus_gets_what_models_cost_whichever_process_spent_it(client, headers, pool) -> None:
+    async with transaction(pool) as conn:
+        story = await Story(conn).begin()
+        turn_id = await story.turn()
+        await story.called(turn_id, cost=1_250)
+        await story.called(turn_id, cost=None, outcome="timeout", model="my-own-model")
+    figures = _read((await client.get("/metrics", headers=headers)).text)
+    use = 'channel="web_form",model="gpt-5",node="responder"'
+    assert figures[f"support_llm_cost_usd_total{{{use}}}"] == 0.00125
+    assert figures[f'support_llm_tokens_total{{channel="web_form",kind="cached_input",{use.split(",", 1)[1]}}}'] == 400
+    assert figures[f'support_llm_calls_total{{{use},outcome="ok"}}'] == 1
+    own = use.replace("gpt-5", "my-own-model")
+    assert figures[f"support_llm_unpriced_calls_total{{{own}}}"] == 1
+    assert figures[f"support_llm_cost_usd_total{{{own}}}"] == 0
 
 
 async def test_no_label_is_an_id(client, headers) -> None:

@@ -159,6 +159,25 @@ class Story:
             created_at=at,
         )
 
+    async def called(self, turn_id: UUID, *, cost: int | None = 100, at: datetime = START, **more: Any) -> None:
+        """A request to a model: 1,000 tokens in, 400 of them cached, 50 out, 20 of them thought."""
+        values = {
+            "id": uuid4(),
+            "turn_id": turn_id,
+            "channel": self.channel,
+            "node": "responder",
+            "model": "gpt-5",
+            "outcome": "ok",
+            "input_tokens": 1_000,
+            "cached_tokens": 400,
+            "output_tokens": 50,
+            "reasoning_tokens": 20,
+            "cost_usd_micros": cost,
+            "latency_ms": 12.5,
+            "at": at,
+        }
+        await self._insert("model_calls", values | more)
+
     async def _message(self, **values: Any) -> UUID:
         return await self._add(
             "messages",

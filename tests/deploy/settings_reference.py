@@ -124,7 +124,7 @@ def _default(value: Any) -> str | None:
             return None
         case Path():
             return str(value.relative_to(PROJECT_ROOT) if value.is_absolute() else value)
-        case tuple():
+        case tuple() | bool():
             return json.dumps(value)
         case _:
             return f"{value:g}" if isinstance(value, float) else str(value)

@@ -21,9 +21,9 @@ from structlog.testing import capture_logs
 from core.errors import ConfigurationError, ModelError
 from core.models import Classification, Label, Rating
 from core.settings import PROJECT_ROOT, Settings
+from core.spending import Meter, metered
 from llm.openai import OpenAiMind
-from llm.openai_calls import read_failure
-from llm.openai_usage import collect_usage
+from llm.openai_failures import read_failure
 from simulation.openai import OpenAiFake
 from simulation.openai_brain import Call, think
 from simulation.serve import serve
@@ -68,6 +68,10 @@ class Fallback:
     async def rewrite_query(self, question: str, *, tried: Any, instructions: str) -> str:
         self.asked.append("rewrite_query")
         return "fallback query"
+
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        self.asked.append("summarise")
+        return ""
 
     def agent_model(self) -> Any:
         raise AssertionError("the responder has no fallback")
@@ -184,10 +188,10 @@ async def test_the_stable_part_comes_first_and_the_customer_only_in_the_marked_b
 async def test_what_was_asked_before_is_read_from_the_providers_cache(rig: Rig) -> None:
     labels = (LABELS[0], Label("refund_request", "Wants money back. " * 300))
     mind = rig.mind()
-    with collect_usage() as used:
+    with metered(Meter()) as meter:
         await mind.classify("How?", labels, instructions=INSTRUCTIONS)
         await mind.classify("Money back!", labels, instructions=INSTRUCTIONS)
-    assert [call.cached_tokens > 1024 for call in used] == [False, True]
+    assert [call.cached_tokens > 1024 for call in meter.calls] == [False, True]
 
 
 @pytest.mark.parametrize(("model", "temperature"), [("gpt-4.1-mini", 0), ("gpt-5-mini", None), ("o4-mini", None)])
@@ -312,18 +316,18 @@ async def test_an_empty_purse_is_not_asked_twice(rig: Rig) -> None:
 async def test_a_wrong_key_is_told_apart(rig: Rig) -> None:
     with pytest.raises(ModelError) as raised:
         await run_agent(rig.mind(openai_api_key="sk-wrong"))
-    assert raised.value.ids["cause"] == "request_refused"
+    assert raised.value.ids["cause"] == "key_refused"
     assert "sk-wrong" not in str(raised.value)
 
 
 async def test_what_calls_used_is_collected_across_tasks_with_its_cost(rig: Rig) -> None:
     rig.fake.brain = search_first
     mind = rig.mind()
-    with collect_usage() as used:
+    with metered(Meter()) as meter:
         await asyncio.gather(mind.rate_sentiment("Fine.", instructions="Rate."), run_agent(mind))
     await mind.rate_sentiment("Later.", instructions="Rate.")
-    assert sorted(call.call for call in used) == ["rate_sentiment", "respond"]
-    assert all(call.input_tokens and call.output_tokens and call.cost_usd_micros for call in used)
+    assert sorted(call.node for call in meter.calls) == ["responder", "sentiment"]
+    assert all(call.input_tokens and call.output_tokens and call.cost_usd_micros for call in meter.calls)
 
 
 async def test_nobody_but_the_provider_is_contacted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

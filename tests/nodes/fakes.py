@@ -55,6 +55,7 @@ class FakeMind:
     understands: bool = True
     agent: Any = None
     name: str = "fake"
+    summary: str | Exception = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -70,6 +71,12 @@ class FakeMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
+
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        self.asked.append((case, instructions))
+        if isinstance(self.summary, Exception):
+            raise self.summary
+        return self.summary
 
     def agent_model(self) -> Any:
         return self.agent

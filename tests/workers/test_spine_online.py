@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-
 import pytest
 
-from core.profile import load_intents
-from core.settings import PROJECT_ROOT
-from llm.openai import OpenAiMind
-from llm.openai_usage import ModelUsage
-from simulation.openai import OpenAiFake
 from simulation.openai_brain import Answer, Ask, Call, think
-from simulation.serve import serve
-from tests.fixtures_spine import Spine
-from workers.crew import crew
+from tests.fixtures_online import Online
 
 pytestmark = pytest.mark.real
 QUESTION = "How do I change the card that my workspace is billed to?"
 REFUND = "I want a refund for last month, please give me my money back."
 EVE = "eve@evil.example"
-
-
-@dataclass
-class Online:
-    spine: Spine
-    fake: OpenAiFake
-    used: list[ModelUsage]
-
-    async def settle(self, message: str) -> tuple[str, str]:
-        """A submission carried to its end: the ticket and its status."""
-        ticket = await self.spine.submit(message)
-        async with crew(self.spine.context):
-            status = await self.spine.until_status(ticket, "resolved", "escalated")
-            await self.spine.until(
-                lambda: self.spine.value("select bool_and(status = 'delivered') from deliveries having count(*) > 0")
-            )
-        return ticket, status
-
-    @property
-    def steps(self) -> list[str]:
-        """The tools that the model called, in order, as the last request shows them."""
-        return [step.tool for step in self.fake.received[-1].ask.steps]
-
-
-@pytest.fixture(params=["responses", "chat_completions"])
-async def online(spine: Spine, request: pytest.FixtureRequest) -> AsyncIterator[Online]:
-    fake = OpenAiFake()
-    used: list[ModelUsage] = []
-    async with serve(fake.app()) as base_url:
-        provider = {"openai_api_key": fake.api_key, "openai_base_url": f"{base_url}/v1", "openai_api": request.param}
-        settings = type(spine.context.settings)(
-            **(spine.context.settings.model_dump() | provider | {"model_retries": 1, "model_timeout_s": 5}),
-            _env_file=None,  # pyright: ignore[reportCallIssue]
-        )
-        mind = OpenAiMind(settings, spine.mind, on_usage=used.append, pause_s=0.01)
-        intents = load_intents(PROJECT_ROOT / "dossier" / "intents.yaml")
-        deps = replace(spine.context.deps, mind=mind, intents=intents)
-        yield Online(Spine(replace(spine.context, deps=deps, settings=settings), spine.mind), fake, used)
-        await mind.aclose()
 
 
 def obedient(ask: Ask) -> Answer:
@@ -86,10 +37,15 @@ async def test_a_question_is_answered_from_the_documents_with_its_sources(online
 
 
 async def test_every_call_of_a_turn_is_accounted_for(online: Online) -> None:
-    await online.settle(QUESTION)
-    assert sorted(call.call for call in online.used) == ["classify", "rate_sentiment"] + ["respond"] * 4
-    assert {call.model for call in online.used} == {"gpt-5", "gpt-5-mini"}
-    assert sum(call.cost_usd_micros or 0 for call in online.used) > 0
+    ticket, _ = await online.settle(QUESTION)
+    calls = await online.calls()
+    assert sorted(call.node for call in calls) == ["responder"] * 4 + ["sentiment", "triage"]
+    assert {(call.node == "responder", call.model) for call in calls} == {(True, "gpt-5"), (False, "gpt-5-mini")}
+    assert all(call.input_tokens > call.output_tokens > call.reasoning_tokens > 0 for call in calls)
+    [cost] = await online.costs()
+    assert cost.ticket_id == ticket
+    assert (cost.model_calls, cost.unpriced_calls) == (6, 0)
+    assert cost.cost_usd_micros == sum(call.cost_usd_micros or 0 for call in calls) > 0
 
 
 async def test_the_model_reads_company_facts_first_and_the_customer_only_in_the_marked_block(online: Online) -> None:
@@ -113,7 +69,10 @@ async def test_a_refund_goes_to_a_person_before_the_responder_is_asked(online: O
     _, status = await online.settle(REFUND)
     assert status == "escalated"
     assert await online.spine.value("select reason from reviews") == "refund_request"
-    assert not [call for call in online.used if call.call == "respond"]
+    assert {call.node for call in await online.calls()} == {"triage", "sentiment", "escalation"}
+    summary = await online.spine.value("select summary from reviews")
+    assert summary.startswith("The customer wrote: I want a refund for last month")
+    assert "Handed over: refund request" in summary
 
 
 async def test_two_searches_without_a_result_hand_over(online: Online) -> None:
@@ -125,17 +84,6 @@ async def test_two_searches_without_a_result_hand_over(online: Online) -> None:
 async def test_anger_that_only_the_model_sees_goes_to_a_person(online: Online) -> None:
     _, status = await online.settle("It is the third time that this happens, how unacceptable. Where is the card page?")
     assert (status, await online.spine.value("select reason from reviews")) == ("escalated", "angry_customer")
-
-
-async def test_a_provider_that_is_down_ends_with_a_person_who_is_told_so(online: Online) -> None:
-    fault = online.fake.faults.add(mode="5xx", times=1000)
-    ticket, status = await online.settle(QUESTION)
-    assert (status, await online.spine.value("select reason from reviews")) == ("escalated", "system_error")
-    assert await online.spine.value("select error_class from dead_letters") == "ModelError"
-    notices = "select count(*) from messages where ticket_id = %s and direction = 'outbound'"
-    assert await online.spine.value(notices, ticket) == 1
-    # Two attempts at the turn, each with two judgements and one step of the responder, each of those tried twice.
-    assert 1000 - fault.times == 2 * 3 * 2
 
 
 async def test_a_hiccup_of_the_provider_is_not_noticed(online: Online) -> None:
@@ -188,7 +136,7 @@ async def test_a_model_that_never_stops_calling_tools_ends_with_a_person(online:
     online.fake.brain = restless
     _, status = await online.settle(QUESTION)
     assert (status, await online.spine.value("select rule from reviews")) == ("escalated", "responder.undecided")
-    assert len([call for call in online.used if call.call == "respond"]) == 12
+    assert [call.node for call in await online.calls()].count("responder") == 12
 
 
 async def test_a_model_that_talks_instead_of_calling_a_tool_sends_nothing(online: Online) -> None:
