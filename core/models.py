@@ -22,6 +22,7 @@ from core.vocabulary import (
     Outcome,
     Owner,
     Priority,
+    SentenceKind,
     TicketStatus,
 )
 
@@ -170,6 +171,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class SentenceProof:
+    """Why a sentence of a sent reply was taken: how it stands to its sources and how much of it they cover.
+
+    `rules` is the version of the rules that took it; `judged_by` the model that agreed, None where the rules decided.
+    """
+
+    sentence_no: int
+    sentence: str
+    kind: SentenceKind
+    score: float
+    rules: str
+    judged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence and the text that is said to support it, for a model to judge."""
+
+    sentence: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormattedReply:
     """The final text in the manner of the channel: exactly what the customer gets. `parts` are sent in order."""
 
@@ -241,6 +265,7 @@ class TurnResult:
     reply: FormattedReply | None = None
     reply_author: Author = "assistant"
     sources: tuple[Source, ...] = ()
+    proof: tuple[SentenceProof, ...] = ()
     escalation: Escalation | None = None
     held_draft: str | None = None
     intent: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from core.models import (
+    Claim,
     Classification,
     FormattedReply,
     HistoryEntry,
@@ -49,6 +50,10 @@ class Mind(Protocol):
     async def rate_sentiment(self, text: str, *, instructions: str) -> Rating: ...
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         """Another way to ask the same, for a search that found nothing."""
+        ...
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        """Which claims, by their place, say more than their sources; None from a mind that cannot judge it."""
         ...
 
     def agent_model(self) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.ports import Embedder
 from llm.classifier import Classifier
 from llm.kernel import Matrix
@@ -47,6 +47,10 @@ class OfflineMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str = "") -> str:
         return rewrite(question, tried)
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str = "") -> frozenset[int] | None:
+        """Sentence vectors cannot: a changed number or a "not" moves them less than honest other words do."""
+        return None
 
     def agent_model(self) -> Any:
         return self._agent_model

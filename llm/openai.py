@@ -20,7 +20,7 @@ from langchain_openai.chat_models.base import OpenAIRefusalError
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.ports import Mind
 from core.settings import Settings
 from llm.openai_agent import PatientModel
@@ -28,6 +28,8 @@ from llm.openai_answers import (
     Answer,
     QueryAnswer,
     SentimentAnswer,
+    SupportAnswer,
+    claims_to_judge,
     label_answer,
     label_instructions,
     mark_customer_text,
@@ -123,6 +125,15 @@ class OpenAiMind:
             "rewrite_query",
             online,
             lambda: self._fallback.rewrite_query(question, tried=tried, instructions=instructions),
+        )
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        async def online() -> frozenset[int] | None:
+            answer = await self._ask("find_unsupported", SupportAnswer, instructions, claims_to_judge(claims))
+            return frozenset(range(len(claims))) - {number - 1 for number in answer.supported}
+
+        return await self._or_offline(
+            "find_unsupported", online, lambda: self._fallback.find_unsupported(claims, instructions=instructions)
         )
 
     def agent_model(self) -> Model:

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from channels.formatting import ChannelFormatter
 from core.clock import SystemClock
-from core.models import Classification, Label, Passage, Rating, SearchResult
+from core.models import Claim, Classification, Label, Passage, Rating, SearchResult
 from core.policy import Finding
 from core.ports import Formatter
 from core.profile import CompanyProfile, load_profile
@@ -55,6 +55,8 @@ class FakeMind:
     understands: bool = True
     agent: Any = None
     name: str = "fake"
+    unsupported: frozenset[int] | None = None
+    judged: list[tuple[Claim, ...]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -70,6 +72,10 @@ class FakeMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        self.judged.append(tuple(claims))
+        return self.unsupported
 
     def agent_model(self) -> Any:
         return self.agent
