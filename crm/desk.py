@@ -13,12 +13,13 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from core.errors import HandOverFence
-from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
+from core.models import FormattedReply, HistoryEntry, Ticket, TurnBrief, TurnResult
 from core.vocabulary import Author, Category, Channel, MessageKind, Priority
 from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
 from crm.pool import transaction
+from crm.proofs import add_proof
 from crm.turns import hold_turn
 
 OUTBOUND_TOPIC: dict[Channel, str] = {
@@ -43,10 +44,6 @@ values (%(conversation_id)s, %(customer_id)s, %(ticket_id)s, %(turn_id)s, %(chan
 _ADD_DELIVERY = """
 insert into deliveries (message_id, channel, recipient)
 select %(message_id)s, %(channel)s, coalesce(c.thread ->> 'recipient', '') from conversations c where c.id = %(conversation_id)s
-"""
-_ADD_SOURCE = """
-insert into reply_sources (message_id, sentence_no, sentence, passage_id, passage_hash, slug, title, url, score, knowledge_version)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 _ADD_REVIEW = """
 insert into reviews (turn_id, ticket_id, conversation_id, channel, reason, rule, evidence, counterfactual, summary, draft)
@@ -132,7 +129,8 @@ class CrmDesk:
             kind: MessageKind = (
                 "handover_notice" if result.outcome == "handed_over" and result.decision is None else "reply"
             )
-            await self._add_outbound(conn, brief, result.reply, result.reply_author, kind, result.sources)
+            message_id = await self._add_outbound(conn, brief, result.reply, result.reply_author, kind)
+            await add_proof(conn, message_id, result.proof, result.sources)
         if result.decision is not None:
             await self._close_review(conn, brief, result, values)
         elif result.outcome == "handed_over":
@@ -150,8 +148,7 @@ class CrmDesk:
         reply: FormattedReply,
         author: Author,
         kind: MessageKind,
-        sources: tuple[Source, ...],
-    ) -> None:
+    ) -> UUID:
         values: dict[str, Any] = {
             "conversation_id": brief.conversation_id,
             "customer_id": brief.customer_id,
@@ -166,12 +163,10 @@ class CrmDesk:
             "owner_epoch": brief.owner_epoch,
         }
         values["message_id"] = await _fetch_id(conn, _ADD_REPLY, values)
-        if sources:
-            async with conn.cursor() as cursor:
-                await cursor.executemany(_ADD_SOURCE, [_source_row(values["message_id"], s) for s in sources])
         await conn.execute(_ADD_DELIVERY, values)
         key = str(brief.conversation_id)
         await add_event(conn, OUTBOUND_TOPIC[reply.channel], key, "delivery.queued", {"conversation_id": key})
+        return values["message_id"]
 
     async def _open_review(
         self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult, values: dict[str, Any]
@@ -259,21 +254,6 @@ def _values(brief: TurnBrief, result: TurnResult) -> dict[str, Any]:
         "resolved_by": None if waiting else "human" if result.decision else "assistant",
         "replied": result.reply is not None and not waiting,
     }
-
-
-def _source_row(message_id: UUID, source: Source) -> tuple[Any, ...]:
-    return (
-        message_id,
-        source.sentence_no,
-        source.sentence,
-        source.passage_id,
-        source.passage_hash,
-        source.slug,
-        source.title,
-        source.url,
-        source.score,
-        source.knowledge_version,
-    )
 
 
 async def _fetch_id(conn: AsyncConnection, query: str, values: dict[str, Any]) -> UUID:
