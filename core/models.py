@@ -205,10 +205,13 @@ class FormattedReply:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
+    """An earlier message. `same_conversation` is False for one from another conversation of the customer."""
+
     author: Author
     channel: Channel
     text: str
     at: datetime
+    same_conversation: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ OUTBOUND_TOPIC: dict[Channel, str] = {
 
 # Law 8: what others wrote under a merely claimed address is not this customer's history.
 _HISTORY = """
-select author, channel, body as text, created_at as at from messages
+select author, channel, body as text, created_at as at, conversation_id = %(conversation_id)s as same_conversation from messages
 where (conversation_id = %(conversation_id)s or (%(proved)s and customer_id = %(customer_id)s
        and conversation_id in (select id from conversations where customer_id = %(customer_id)s and evidence <> 'claimed')))
   and turn_id is distinct from %(turn_id)s

@@ -55,6 +55,7 @@ class FakeMind:
     understands: bool = True
     agent: Any = None
     name: str = "fake"
+    other_words: str = ""
     unsupported: frozenset[int] | None = None
     judged: list[tuple[Claim, ...]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -71,7 +72,7 @@ class FakeMind:
         return Rating(self.score, self.cues)
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        return question
+        return self.other_words or question
 
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
         self.judged.append(tuple(claims))
