@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,12 @@ from cli.deps import make_embedder, open_database
 from cli.output import echo_json
 from core.settings import load_settings
 from crm.knowledge.articles import ArticleRow, list_articles
+from crm.knowledge.pages import read_folder
 from crm.knowledge.ranking import Hit
 from crm.knowledge.search import Explanation, KnowledgeBase
 from crm.knowledge.sync import SyncReport, sync_folder
 from crm.pool import transaction
+from crm.proofs import Reliance, list_relying_replies
 
 app = typer.Typer(no_args_is_help=True)
 _SHOWN_CHARS = 400
@@ -39,6 +42,8 @@ def sync(
         f"{report.added} added, {report.updated} updated, {report.removed} removed, {report.unchanged} unchanged; "
         f"{report.chunks} new chunks; knowledge version {report.knowledge_version}"
     )
+    for slug, replies in report.relying_replies.items():
+        typer.echo(f"{replies} sent replies relied on what changed in {slug}: `fte kb impact {slug}` lists them")
 
 
 @app.command()
@@ -72,6 +77,28 @@ def list_command(as_json: Json = False) -> None:
         Console().print(table)
     else:
         typer.echo("no articles yet: `fte kb sync dossier/docs` ingests a folder")
+
+
+@app.command()
+def impact(
+    page: Annotated[str, typer.Argument(help="The slug of a page, or the path of its file.")], as_json: Json = False
+) -> None:
+    """The replies that relied on a page; `fte proof` tells which of their sentences still hold."""
+    found = asyncio.run(_impact(_slugs(page)))
+    if as_json:
+        return echo_json(found)
+    for reply in found:
+        state = "changed since" if reply.changed else "unchanged"
+        typer.echo(
+            f"{reply.message_id}  {reply.sent_at:%Y-%m-%d %H:%M}  {reply.channel:<9} {reply.ticket_id}  "
+            f"{reply.sentences} sentences, {state}"
+        )
+    if not found:
+        typer.echo(f"no reply relied on {page}")
+
+
+def _slugs(page: str) -> list[str]:
+    return [found.slug for found in read_folder(Path(page))] if Path(page).exists() else [page]
 
 
 def _explain(place: int, hit: Hit, *, floor: float) -> str:
@@ -130,6 +157,11 @@ async def _search(query: str, limit: int) -> Explanation:
     settings = load_settings()
     async with open_database(settings) as pool:
         return await KnowledgeBase(pool, make_embedder(settings)).explain(query, limit=limit)
+
+
+async def _impact(slugs: Sequence[str]) -> list[Reliance]:
+    async with open_database(load_settings()) as pool, transaction(pool) as conn:
+        return [reply for slug in slugs for reply in await list_relying_replies(conn, slug)]
 
 
 async def _list() -> list[ArticleRow]:

@@ -21,6 +21,7 @@ from cli import (
     kb,
     keys,
     ledger,
+    proof,
     replay,
     report,
     reviews,
@@ -43,6 +44,7 @@ app.command("worker")(up.worker)
 app.command("migrate")(migrate_command)
 app.command("ask")(ask.ask)
 app.command("replay")(replay.replay)
+app.command("proof")(proof.proof)
 app.command("ledger")(ledger.ledger)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)

@@ -23,6 +23,7 @@ from core.vocabulary import (
     Outcome,
     Owner,
     Priority,
+    SentenceKind,
     TicketStatus,
 )
 
@@ -171,6 +172,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class SentenceProof:
+    """Why a sentence of a sent reply was taken: how it stands to its sources and how much of it they cover.
+
+    `rules` is the version of the rules that took it; `judged_by` the model that agreed, None where the rules decided.
+    """
+
+    sentence_no: int
+    sentence: str
+    kind: SentenceKind
+    score: float
+    rules: str
+    judged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence and the text that is said to support it, for a model to judge."""
+
+    sentence: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormattedReply:
     """The final text in the manner of the channel: exactly what the customer gets. `parts` are sent in order."""
 
@@ -182,10 +206,13 @@ class FormattedReply:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
+    """An earlier message. `same_conversation` is False for one from another conversation of the customer."""
+
     author: Author
     channel: Channel
     text: str
     at: datetime
+    same_conversation: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +274,7 @@ class TurnResult:
     reply: FormattedReply | None = None
     reply_author: Author = "assistant"
     sources: tuple[Source, ...] = ()
+    proof: tuple[SentenceProof, ...] = ()
     escalation: Escalation | None = None
     held_draft: str | None = None
     intent: str | None = None

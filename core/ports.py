@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from core.models import (
+    Claim,
     Classification,
     FormattedReply,
     HistoryEntry,
@@ -54,6 +55,10 @@ class Mind(Protocol):
 
     async def summarise(self, case: str, *, instructions: str) -> str:
         """A few sentences for the colleague who takes over; empty where there is nothing to add to the case as it stands."""
+        ...
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        """Which claims, by their place, say more than their sources; None from a mind that cannot judge it."""
         ...
 
     def agent_model(self) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from core.clock import Clock
 from core.errors import OrderViolation
-from core.models import Escalation, FormattedReply, Label, Passage, SearchResult, Source, TurnBrief
+from core.grounding.check import Verdict
+from core.models import Escalation, FormattedReply, Label, Passage, SearchResult, SentenceProof, Source, TurnBrief
 from core.policy import Policy
 from core.ports import Desk, Formatter, Knowledge, Mind
 from core.profile import CompanyProfile
@@ -42,6 +43,8 @@ class TurnWork:
     passages: dict[str, Passage] = field(default_factory=dict)
     reply: FormattedReply | None = None
     sources: tuple[Source, ...] = ()
+    proof: tuple[SentenceProof, ...] = ()
+    refused: list[Verdict] = field(default_factory=list)
     escalation: Escalation | None = None
     held_draft: str | None = None
     node_ms: dict[str, float] = field(default_factory=dict)

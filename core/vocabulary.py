@@ -17,6 +17,7 @@ Owner = Literal["assistant", "human"]
 Outcome = Literal["answered", "handed_over", "silent"]
 Decision = Literal["approve", "edit", "respond", "reject"]
 Stage = Literal["inbound", "draft", "send"]
+SentenceKind = Literal["verbatim", "worded", "foreign", "courtesy"]
 MessageKind = Literal["message", "reply", "handover_notice"]
 InboundKind = Literal["message", "push", "status", "decision"]
 EscalationReason = Literal[

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from core.errors import HandOverFence, LoopSuspected
-from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
+from core.models import FormattedReply, HistoryEntry, Ticket, TurnBrief, TurnResult
 from core.spending import ModelCall
 from core.vocabulary import Author, Category, Channel, MessageKind, Priority
 from crm.caps import ReplyCaps, find_excess
@@ -21,6 +21,7 @@ from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
 from crm.pool import Pool, transaction
+from crm.proofs import add_proof
 from crm.spending import add_model_calls
 from crm.turns import hold_turn
 
@@ -33,7 +34,7 @@ OUTBOUND_TOPIC: dict[Channel, str] = {
 # Law 8: only who writes from a proved address reads other conversations, and only those known to be theirs. A conversation
 # that was confirmed is read, but whoever holds it still writes from an address that proves nothing.
 _HISTORY = """
-select author, channel, body as text, created_at as at from messages
+select author, channel, body as text, created_at as at, conversation_id = %(conversation_id)s as same_conversation from messages
 where (conversation_id = %(conversation_id)s or (%(proved)s and customer_id = %(customer_id)s
        and conversation_id in (select id from conversations where customer_id = %(customer_id)s and evidence <> 'claimed')))
   and turn_id is distinct from %(turn_id)s
@@ -51,10 +52,6 @@ insert into deliveries (message_id, channel, recipient)
 select %(message_id)s, %(channel)s,
        coalesce(case %(channel)s when c.channel then c.thread ->> 'recipient' when c.reply_channel then c.reply_recipient end, '')
 from conversations c where c.id = %(conversation_id)s
-"""
-_ADD_SOURCE = """
-insert into reply_sources (message_id, sentence_no, sentence, passage_id, passage_hash, slug, title, url, score, knowledge_version)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 _ADD_REVIEW = """
 insert into reviews (turn_id, ticket_id, conversation_id, channel, reason, rule, evidence, counterfactual, summary, draft)
@@ -146,7 +143,8 @@ class CrmDesk:
             kind: MessageKind = (
                 "handover_notice" if result.outcome == "handed_over" and result.decision is None else "reply"
             )
-            await self._add_outbound(conn, brief, result.reply, result.reply_author, kind, result.sources)
+            message_id = await self._add_outbound(conn, brief, result.reply, result.reply_author, kind)
+            await add_proof(conn, message_id, result.proof, result.sources)
         if result.decision is not None:
             await self._close_review(conn, brief, result, values)
         elif result.outcome == "handed_over":
@@ -173,8 +171,7 @@ class CrmDesk:
         reply: FormattedReply,
         author: Author,
         kind: MessageKind,
-        sources: tuple[Source, ...],
-    ) -> None:
+    ) -> UUID:
         values: dict[str, Any] = {
             "conversation_id": brief.conversation_id,
             "ticket_id": brief.ticket_id,
@@ -188,12 +185,10 @@ class CrmDesk:
             "owner_epoch": brief.owner_epoch,
         }
         values["message_id"] = await _fetch_id(conn, _ADD_REPLY, values)
-        if sources:
-            async with conn.cursor() as cursor:
-                await cursor.executemany(_ADD_SOURCE, [_source_row(values["message_id"], s) for s in sources])
         await conn.execute(_ADD_DELIVERY, values)
         key = str(brief.conversation_id)
         await add_event(conn, OUTBOUND_TOPIC[reply.channel], key, "delivery.queued", {"conversation_id": key})
+        return values["message_id"]
 
     async def _open_review(
         self, conn: AsyncConnection, brief: TurnBrief, result: TurnResult, values: dict[str, Any]
@@ -282,21 +277,6 @@ def _values(brief: TurnBrief, result: TurnResult) -> dict[str, Any]:
         "resolved_by": None if waiting else "human" if result.decision else "assistant",
         "replied": result.reply is not None and not waiting,
     }
-
-
-def _source_row(message_id: UUID, source: Source) -> tuple[Any, ...]:
-    return (
-        message_id,
-        source.sentence_no,
-        source.sentence,
-        source.passage_id,
-        source.passage_hash,
-        source.slug,
-        source.title,
-        source.url,
-        source.score,
-        source.knowledge_version,
-    )
 
 
 async def _fetch_id(conn: AsyncConnection, query: str, values: dict[str, Any]) -> UUID:

@@ -17,7 +17,7 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Passage, Rating, SearchResult, TurnBrief, TurnResult
+from core.models import Claim, Classification, Label, Passage, Rating, SearchResult, TurnBrief, TurnResult
 from core.policy import Finding, Policy
 from crm.checkpoints import TurnSaver
 from crm.pool import Pool, transaction
@@ -64,6 +64,9 @@ class ScriptedMind:
 
     async def summarise(self, case: str, *, instructions: str) -> str:
         return ""
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        return None
 
     def agent_model(self) -> Model:
         return self.agent

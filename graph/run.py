@@ -121,7 +121,12 @@ def _result_of(turn: TurnContext, state: dict[str, Any]) -> TurnResult:
     reply = _reply(turn, state["draft"])
     label = state.get("intent", {}).get("label", "answered")
     return TurnResult(
-        outcome="answered", reason=label, reply=reply, sources=turn.work.sources, **_judgements(turn, state)
+        outcome="answered",
+        reason=label,
+        reply=reply,
+        sources=turn.work.sources,
+        proof=turn.work.proof,
+        **_judgements(turn, state),
     )
 
 
@@ -224,6 +229,9 @@ def _judgements(turn: TurnContext, state: dict[str, Any]) -> dict[str, Any]:
         "state": {
             **kept,
             "queries": [r.query for r in turn.work.searches.values()],
+            "refused_sentences": [
+                {"sentence": v.sentence, "rule": v.rule, "evidence": v.evidence} for v in turn.work.refused
+            ],
             "mind": turn.deps.mind.name,
             "policy": turn.deps.policy.version_hash,
         },

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.ports import Embedder
@@ -25,8 +25,20 @@ _SAID_CODE = re.compile(r"\b(?:ERROR|CODE|SAYS|SHOWS|MESSAGE)\W+(?:\w+\W+){0,2}?
 _BUDGET = {"whatsapp": 215, "web_form": 1100, "email": 1500}
 _WHOLE_SECTIONS = ("email", "web_form")
 # A second section joins when it fits nearly as well as the first.
-_NEARLY = 0.93
-_UNIT_WEIGHT = 0.25
+_NEARLY = 0.94
+# The search judges a section as one text; its nearest sentence and its sentences on the whole say which section of a page.
+# Of the 75 tuning tickets with a fact the right section was first for 55 with the nearest sentence alone, for 60 with both.
+_NEAREST_WEIGHT = 0.25
+_MEAN_WEIGHT = 0.5
+# "How many ...?" is answered by a sentence with a number.
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|often|old|big|large|fast|soon|far)\b|\b(?:limit|maximum|minimum|deadline)\b",
+    re.IGNORECASE,
+)
+_HAS_NUMBER = re.compile(r"(?<![\w.-])\d[\d,.]*(?![\w-])")
+_NUMBER_BONUS = 0.1
+# On WhatsApp a sentence reads better than a row of a table that says the same.
+_ROW_DISCOUNT = 0.08
 _CODE_BONUS = 0.4
 _MAX_PASSAGES = 10
 _EMPATHY_BELOW = 0.37
@@ -71,7 +83,8 @@ class Composer:
         for query, passages in answered:
             sections = await self._judge(query, passages)
             budget = _BUDGET.get(channel, 900) // len(answered)
-            for section, unit in _choose(sections, budget, whole=channel in _WHOLE_SECTIONS):
+            whole = channel in _WHOLE_SECTIONS
+            for section, unit in _choose(sections if whole else _in_prose(sections), budget, whole=whole):
                 chosen.setdefault(unit.text, section.id)
         reply: list[dict[str, Any]] = [{"text": text, "passages": [passage]} for text, passage in chosen.items()]
         return [{"text": _EMPATHY, "passages": []}, *reply] if reply and sentiment < _EMPATHY_BELOW else reply
@@ -90,10 +103,15 @@ class Composer:
             return []  # what the documents say about other codes is no answer
         sections = []
         for passage, units in split:
-            judged = tuple(_Unit(u.position, u.text, u.block, next(cosines) + _code_fit(u.text, codes)) for u in units)
-            if judged:
-                fit = passage["score"] + _UNIT_WEIGHT * max(u.fit for u in judged)
-                sections.append(_Section(passage["id"], judged, fit))
+            near = [next(cosines) for _ in units]
+            if not units:
+                continue
+            judged = tuple(
+                replace(u, fit=cosine + _code_fit(u.text, codes) + _number_fit(u.text, query))
+                for u, cosine in zip(units, near, strict=True)
+            )
+            fit = passage["score"] + _NEAREST_WEIGHT * max(u.fit for u in judged) + _MEAN_WEIGHT * sum(near) / len(near)
+            sections.append(_Section(passage["id"], judged, fit))
         return sorted(sections, key=lambda s: -s.fit)
 
 
@@ -137,6 +155,18 @@ def _code_fit(text: str, codes: set[str]) -> float:
     if not codes or not named:
         return 0.0
     return _CODE_BONUS if named & codes else -_CODE_BONUS
+
+
+def _number_fit(text: str, query: str) -> float:
+    found = _ASKS_NUMBER.search(query) and _HAS_NUMBER.search(_STEP.sub("", text))
+    return _NUMBER_BONUS if found else 0.0
+
+
+def _in_prose(sections: Sequence[_Section]) -> list[_Section]:
+    def less(unit: _Unit) -> _Unit:
+        return replace(unit, fit=unit.fit - _ROW_DISCOUNT) if _ROW.search(unit.text) else unit
+
+    return [replace(section, units=tuple(map(less, section.units))) for section in sections]
 
 
 def _choose(sections: Sequence[_Section], budget: int, *, whole: bool) -> list[tuple[_Section, _Unit]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.ports import Embedder
 from llm.classifier import Classifier
 from llm.kernel import Matrix
@@ -51,6 +51,10 @@ class OfflineMind:
     async def summarise(self, case: str, *, instructions: str = "") -> str:
         """The case is all that there is to say: its facts are put together without a model."""
         return ""
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str = "") -> frozenset[int] | None:
+        """Sentence vectors cannot: a changed number or a "not" moves them less than honest other words do."""
+        return None
 
     def agent_model(self) -> Any:
         return self._agent_model

@@ -21,6 +21,8 @@ from core.ports import Embedder
 from llm.compose import Composer
 from llm.questions import split_questions
 
+# The policy's own count: after two searches that found nothing a person takes over.
+_FAILED_SEARCHES = 2
 Rewrite = Callable[[str, Sequence[str]], str]
 
 _MESSAGE = re.compile(r"<customer_message>\n(.*?)\n</customer_message>", re.DOTALL)
@@ -97,10 +99,10 @@ class OfflineAgentModel(Model):
         for question in split_questions(seen.message):
             if question not in tried and len(tried) < 4:
                 return question
-        if any(passages for _, passages in seen.searches) or len(tried) >= 4:
+        if any(passages for _, passages in seen.searches) or seen.failed_searches >= _FAILED_SEARCHES:
             return None
         other = self._rewrite(seen.message, tried)
-        return other if other and other not in tried and len(tried) < 3 else None
+        return other if other and other not in tried else None
 
 
 class _Transcript:
@@ -112,6 +114,7 @@ class _Transcript:
         self.facts: dict[str, str] = {}
         self.called: set[str] = set()
         self.searches: list[tuple[str, list[dict[str, Any]]]] = []
+        self.failed_searches = 0
         self.refused_reply = False
 
     @property
@@ -151,7 +154,9 @@ class _Transcript:
             return
         self.called.add(name)
         if name == "search_knowledge_base":
-            self.searches.append((arguments["query"], json.loads(output).get("passages", [])))
+            found = json.loads(output)
+            self.searches.append((arguments["query"], found.get("passages", [])))
+            self.failed_searches = found.get("failed_searches", self.failed_searches)
 
 
 def _text(content: Any) -> str:

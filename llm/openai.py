@@ -18,7 +18,7 @@ from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
 from core.model_use import ModelUse, Node
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.ports import Mind
 from core.settings import Settings
 from llm.breaker import Breaker
@@ -28,6 +28,8 @@ from llm.openai_answers import (
     QueryAnswer,
     SentimentAnswer,
     SummaryAnswer,
+    SupportAnswer,
+    claims_to_judge,
     label_answer,
     label_instructions,
     mark_customer_text,
@@ -104,6 +106,12 @@ class OpenAiMind:
     async def summarise(self, case: str, *, instructions: str) -> str:
         answer = await self._judge("escalation", SummaryAnswer, instructions, case)
         return await self._offline.summarise(case, instructions=instructions) if answer is None else answer.summary
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        answer = await self._judge("guardrail", SupportAnswer, instructions, claims_to_judge(claims))
+        if answer is None:
+            return await self._offline.find_unsupported(claims, instructions=instructions)
+        return frozenset(range(len(claims))) - {number - 1 for number in answer.supported}
 
     def agent_model(self) -> Model:
         return self._agent_model

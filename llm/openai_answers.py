@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from core.models import Label
+from core.marking import mark
+from core.models import Claim, Label
 
 _EXAMPLES = 4
 _TAG = re.compile(r"<(\s*/?\s*)customer_message", re.IGNORECASE)
@@ -46,6 +47,12 @@ class SummaryAnswer(Answer):
     """What a colleague should know."""
 
     summary: str = Field(description="Two to four plain sentences.", min_length=1)
+
+
+class SupportAnswer(Answer):
+    """Which sentences their sources support."""
+
+    supported: list[int] = Field(description="The numbers of the sentences of which the source says everything.")
 
 
 class LabelAnswer(Answer):
@@ -90,3 +97,12 @@ def other_words(question: str, tried: Sequence[str]) -> str:
         f"These searches in our documents found nothing:\n{mark_customer_text(queries)}\n"
         f"Ask for the same in other words, as our documents might put it:\n{mark_customer_text(question)}"
     )
+
+
+def claims_to_judge(claims: Sequence[Claim]) -> str:
+    """The task of `find_unsupported`: pages are data too, and so are the sentences that a model wrote."""
+    pairs = (
+        f"{number}.\n{mark('source', claim.source)}\n{mark('sentence', claim.sentence)}"
+        for number, claim in enumerate(claims, start=1)
+    )
+    return "\n\n".join(pairs)

@@ -13,6 +13,7 @@ _LABEL = re.compile(r"^- (\w+): (.*)$")
 _WORD = re.compile(r"[a-z']+")
 _ANGRY = re.compile(r"\b(furious|scam|disgusting|idiots?|useless|worst|unacceptable|outrage\w*|hate)\b", re.IGNORECASE)
 _GLAD = re.compile(r"\b(thanks?|thank you|great|love|perfect|wonderful|awesome)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"<sentence>\n")
 _LINES = 8
 
 
@@ -83,6 +84,8 @@ def _judge(ask: Ask, fields: dict[str, Any]) -> dict[str, Any]:
         return {"score": score, "cues": (angry or glad)[:5]}
     if "summary" in fields:
         return {"summary": f"The customer wrote: {' '.join(ask.message.split())[:300]}"}
+    if "supported" in fields:
+        return {"supported": [n for n, _ in enumerate(_SENTENCE.findall(ask.user), start=1)]}
     return {"query": " ".join(_telling(ask.message)) or ask.message}
 
 

@@ -15,7 +15,7 @@ from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
 from core.clock import SystemClock
 from core.ids import new_id, new_ticket_id
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.policy import Policy
 from core.profile import load_profile
 from core.settings import PROJECT_ROOT, Settings
@@ -63,6 +63,9 @@ class ScriptedMind:
 
     async def summarise(self, case: str, *, instructions: str) -> str:
         return ""
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        return None
 
     def agent_model(self) -> Any:
         return OfflineAgentModel(EMBEDDER, rewrite=rewrite)

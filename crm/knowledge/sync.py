@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.ports import Embedder
@@ -13,6 +13,7 @@ from crm.knowledge import store
 from crm.knowledge.chunk import HEADING_SEPARATOR, Chunk, cut_page
 from crm.knowledge.pages import Page, UnreadablePage, read_folder
 from crm.pool import Connection, Pool, transaction
+from crm.proofs import count_relying_replies
 
 _LOCK = 7_402_118_553_901_264_001
 _LOCK_RETRY_S = 0.2
@@ -20,7 +21,10 @@ _LOCK_RETRY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """Articles added, updated, unchanged and removed; chunks made; the version that is now current."""
+    """Articles added, updated, unchanged and removed; chunks made; the version that is now current.
+
+    `relying_replies`: of each page that lost passages, how many sent replies rest on one of those.
+    """
 
     added: int
     updated: int
@@ -28,6 +32,7 @@ class SyncReport:
     removed: int
     chunks: int
     knowledge_version: int
+    relying_replies: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +147,5 @@ async def _apply(
         await store.replace_phrasings(conn, article_id, _phrasings(page, chunks), vectors, model_id=model_id)
     await store.close_version(conn, version, retired)
     made = sum(map(len, new.values()))
-    return SyncReport(plan.added, updated, plan.unchanged, len(plan.gone), made, version)
+    relying = await count_relying_replies(conn, retired)
+    return SyncReport(plan.added, updated, plan.unchanged, len(plan.gone), made, version, relying)

@@ -83,3 +83,30 @@ def test_a_question_that_leans_on_another_is_not_searched_alone() -> None:
 
 def test_a_clause_asks_without_a_question_mark() -> None:
     assert asking_clauses("our old script gets E429, how many requests are ok") == ["how many requests are ok"]
+
+
+async def test_how_many_is_answered_by_a_sentence_with_a_number(composer: Composer) -> None:
+    filler = " ".join(
+        f"Requests of the script are counted in the log of the day, and script {w} waits." for w in "abcd"
+    )
+    text = f"{filler} The script may send 30 requests a minute."
+    said = await say(composer, "how many requests may our script send?", passage(text), channel="whatsapp")
+    assert "30 requests a minute" in said
+
+
+async def test_on_whatsapp_a_sentence_is_said_rather_than_a_row_of_a_table(composer: Composer) -> None:
+    text = "Call: Bulk write, up to 100 records; Cost: 20.\nCall: Search; Cost: 5.\nA search costs 5 and a bulk write costs 20."
+    long = f"{text}\n" + "\n".join(f"Call: Thing {n} that nobody ever asks about; Cost: {n}." for n in range(30, 36))
+    said = await say(composer, "what does a bulk write cost?", passage(long), channel="whatsapp")
+    assert "a bulk write costs 20" in said
+
+
+async def test_the_section_that_is_about_it_throughout_comes_before_one_with_a_single_near_word(
+    composer: Composer,
+) -> None:
+    aside = passage("Labels fade in the sun. A printer can be renamed. The card is optional. Boxes are blue.", id="p1")
+    about = passage(
+        "To change the card, open Billing. Enter the new card. The new card is charged next month.", id="p2"
+    )
+    reply = await composer.compose("change my card", [("change my card", [aside, about])], "whatsapp", sentiment=0.5)
+    assert {p for sentence in reply for p in sentence["passages"]} == {"p2"}

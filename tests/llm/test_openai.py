@@ -19,7 +19,7 @@ from agents.tracing import get_trace_provider
 from structlog.testing import capture_logs
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating
 from core.settings import PROJECT_ROOT, Settings
 from core.spending import Meter, metered
 from llm.openai import OpenAiMind
@@ -72,6 +72,10 @@ class Fallback:
     async def summarise(self, case: str, *, instructions: str) -> str:
         self.asked.append("summarise")
         return ""
+
+    async def find_unsupported(self, claims: Any, *, instructions: str) -> frozenset[int] | None:
+        self.asked.append("find_unsupported")
+        return None
 
     def agent_model(self) -> Any:
         raise AssertionError("the responder has no fallback")
@@ -160,6 +164,21 @@ async def test_a_score_outside_of_the_scale_is_asked_for_again(rig: Rig) -> None
 async def test_a_query_is_asked_in_other_words(rig: Rig) -> None:
     query = await rig.mind().rewrite_query("Where does my invoice hide?", tried=["invoice"], instructions="Rewrite.")
     assert query == "where invoice"
+
+
+CLAIMS = (Claim("You can pay by card.", "Cards are taken."), Claim("It is free.", "Cards are taken."))
+
+
+async def test_a_model_names_the_sentences_that_their_sources_do_not_support(rig: Rig) -> None:
+    rig.fake.brain = lambda ask: {"supported": [1]}
+    assert await rig.mind().find_unsupported(CLAIMS, instructions="Check.") == {1}
+    assert rig.last.ask.user.count("<source>") == rig.last.ask.user.count("<sentence>") == 2
+
+
+async def test_a_judgement_of_sentences_that_fails_is_none_not_a_yes(rig: Rig) -> None:
+    rig.fake.faults.add(mode="5xx", times=1000)
+    assert await rig.mind(model_retries=0).find_unsupported(CLAIMS, instructions="Check.") is None
+    assert rig.fallback.asked == ["find_unsupported"]
 
 
 async def test_it_answers_in_any_language(rig: Rig) -> None:

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from channels.formatting import ChannelFormatter
 from core.clock import SystemClock
-from core.models import Classification, Label, Passage, Rating, SearchResult
+from core.models import Claim, Classification, Label, Passage, Rating, SearchResult
 from core.policy import Finding
 from core.ports import Formatter
 from core.profile import CompanyProfile, load_profile
@@ -56,6 +56,9 @@ class FakeMind:
     agent: Any = None
     name: str = "fake"
     summary: str | Exception = ""
+    other_words: str = ""
+    unsupported: frozenset[int] | None = None
+    judged: list[tuple[Claim, ...]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -70,7 +73,11 @@ class FakeMind:
         return Rating(self.score, self.cues)
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        return question
+        return self.other_words or question
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        self.judged.append(tuple(claims))
+        return self.unsupported
 
     async def summarise(self, case: str, *, instructions: str) -> str:
         self.asked.append((case, instructions))
