@@ -44,9 +44,11 @@ async def test_two_customers_share_the_beginning_of_every_request(online: Online
     grace = await beginnings(
         online, GRACE, "Where do I see who is a member of my workspace?", "Refund my June payment."
     )
-    # Triage, sentiment, the responder with its tools, the summary: one beginning each, and the same for both.
-    assert len(ada) == 4
-    assert ada == grace
+    # Triage, sentiment, the responder with its tools, the summary: one beginning each, and the same for both. For other
+    # words a model is asked only where a search found nothing.
+    both = ada.keys() & grace.keys()
+    assert len(both) >= 4
+    assert {kind: ada[kind] for kind in both} == {kind: grace[kind] for kind in both}
     for [beginning] in ada.values():
         assert not _PASSING.search(beginning)
         assert question not in beginning

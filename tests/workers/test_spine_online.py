@@ -69,7 +69,7 @@ async def test_a_refund_goes_to_a_person_before_the_responder_is_asked(online: O
     _, status = await online.settle(REFUND)
     assert status == "escalated"
     assert await online.spine.value("select reason from reviews") == "refund_request"
-    assert {call.node for call in await online.calls()} == {"triage", "sentiment", "escalation"}
+    assert {call.node for call in await online.calls()} == {"triage", "sentiment", "retrieval", "escalation"}
     summary = await online.spine.value("select summary from reviews")
     assert summary.startswith("The customer wrote: I want a refund for last month")
     assert "Handed over: refund request" in summary
