@@ -56,7 +56,8 @@ class Sender:
 class InboundMessage:
     """An inbound event, understood. `text` is what the employee reads; `full_text` keeps quotes and signature.
 
-    `automatic` names the rule that says no person wrote this; such mail is recorded and never answered.
+    `automatic` names the rule that says no person wrote this, or that it is a mere STOP, START or HELP: it is recorded and
+    no turn is made of it.
     """
 
     channel: Channel

@@ -25,6 +25,7 @@ select max(newest.at) from conversations c cross join lateral (
     where m.conversation_id = c.id and m.direction = 'inbound' order by m.seq desc limit 1) newest
 where c.channel = %(channel)s and c.thread ->> 'recipient' = %(recipient)s
 """
+_PRUNE = "delete from recipient_slots where free_at < now() - interval '1 day'"
 
 
 async def take_slot(conn: AsyncConnection, channel: Channel, recipient: str, *, pace_s: float) -> float:
@@ -40,3 +41,8 @@ async def take_slot(conn: AsyncConnection, channel: Channel, recipient: str, *, 
 async def find_last_inbound(conn: AsyncConnection, channel: Channel, recipient: str) -> datetime | None:
     row = await (await conn.execute(_LAST_INBOUND, {"channel": channel, "recipient": recipient})).fetchone()
     return row[0] if row else None
+
+
+async def prune_slots(conn: AsyncConnection) -> int:
+    """Forget the recipients to whom nothing is held back."""
+    return (await conn.execute(_PRUNE)).rowcount

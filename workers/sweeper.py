@@ -8,6 +8,7 @@ import structlog
 
 from core.errors import DatabaseUnavailable
 from crm.pool import transaction
+from crm.recipients import prune_slots
 from crm.sweep import close_resolved, prune_outbox, republish_unfinished, try_sweep_lock
 from workers.context import WorkerContext
 
@@ -37,6 +38,7 @@ class Sweeper:
             count = await republish_unfinished(conn, after_s=after_s)
             await close_resolved(conn, after_s=_CLOSE_AFTER_S)
             await prune_outbox(conn, after_s=_KEEP_OUTBOX_S)
+            await prune_slots(conn)
         if count:
             log.info("work.republished", events=count)
         return count

@@ -26,7 +26,7 @@ create table recipient_slots (
 create table provider_reports (
     channel text not null check (channel in ('email', 'whatsapp', 'web_form')),
     provider_message_id text not null,
-    delivery_id uuid references deliveries (id),
+    delivery_id uuid references deliveries (id) on delete cascade,
     part integer,
     status text not null check (status in ('queued', 'sending', 'sent', 'failed', 'delivered', 'read')),
     error_code text,
@@ -45,6 +45,7 @@ create table provider_cursors (
 );
 
 -- When the provider was last asked what became of a delivery; `replaced_by` is the template that went instead.
-alter table deliveries add column asked_at timestamptz, add column replaced_by uuid references messages (id);
+alter table deliveries add column asked_at timestamptz,
+    add column replaced_by uuid references messages (id) on delete set null;
 create index deliveries_sent on deliveries (sent_at) where status = 'sent';
 create index conversations_recipient on conversations (channel, (thread ->> 'recipient'));

@@ -20,6 +20,7 @@ from tests.fixtures_spine import Spine
 from tests.fixtures_whatsapp import CREATE, CUSTOMER, WhatsApp
 from workers.crew import crew
 from workers.delivery import DeliveryWorker, retry_delay_s
+from workers.sweeper import Sweeper
 
 QUESTION = "How do I change the card that my workspace is billed to?"
 FREE = "update recipient_slots set free_at = now()"
@@ -60,6 +61,17 @@ async def test_the_pace_holds_over_all_conversations_with_a_recipient_and_for_no
         assert await take_slot(conn, "whatsapp", "+4930123456", pace_s=6) == 0
         await conn.execute(FREE)
         assert await take_slot(conn, "whatsapp", CUSTOMER, pace_s=6) == 0
+
+
+async def test_recipients_who_got_nothing_for_a_day_are_forgotten(spine: Spine) -> None:
+    async with transaction(spine.context.pool) as conn:
+        for recipient, pace_s in ((CUSTOMER, 6), ("+4930123456", 60)):
+            await take_slot(conn, "whatsapp", recipient, pace_s=pace_s)
+        await conn.execute(
+            "update recipient_slots set free_at = now() - interval '25 hours' where recipient = %s", (CUSTOMER,)
+        )
+    await Sweeper(spine.context).sweep(after_s=60)
+    assert await spine.rows("select recipient from recipient_slots") == [("+4930123456",)]
 
 
 async def test_of_many_workers_at_once_one_gets_the_slot(spine: Spine) -> None:
