@@ -36,9 +36,8 @@ class Table:
     exported: bool = True
 
 
-_CONVERSATION: Final = "conversation_id::text = any(%(conversations)s)"
-_TURN: Final = "turn_id::text = any(%(turns)s)"
-_MESSAGE: Final = "message_id::text = any(%(messages)s)"
+_CONVERSATION: Final = "conversation_id = any(%(conversations)s::uuid[])"
+_MESSAGE: Final = "message_id = any(%(messages)s::uuid[])"
 _THREAD: Final = "thread_id = any(%(turns)s)"
 
 # In this order: what refers comes before what it refers to. Rows that count (the ledger, the metrics) stay, empty.
@@ -77,12 +76,12 @@ TABLES: Final[tuple[Table, ...]] = (
     Table("tickets", _CONVERSATION, "subject = null, status = 'closed', resolved_at = coalesce(resolved_at, now())"),
     Table(
         "conversations",
-        "id::text = any(%(conversations)s)",
+        "id = any(%(conversations)s::uuid[])",
         "subject = null, thread = '{}', thread_key = null, reply_channel = null, reply_recipient = null",
     ),
     Table(
         "inbound_events",
-        "id::text = any(%(events)s)",
+        "id = any(%(events)s::uuid[])",
         """body = '{}', body_hash = '', raw = null, status = case when status = 'accepted' then 'dead' else status end,
            processed_at = coalesce(processed_at, now())""",
     ),
@@ -93,33 +92,33 @@ TABLES: Final[tuple[Table, ...]] = (
     ),
     Table(
         "dead_letters",
-        """key = any(%(keys)s) or event_id::text = any(%(events)s)
+        """key = any(%(keys)s) or event_id = any(%(events)s::uuid[])
            or encode(raw, 'escape') ~* %(spoken)s
            or exists (select from regexp_matches(encode(raw, 'escape'), '[0-9a-f]{8}-[0-9a-f-]{27}', 'g') as found (id)
                       where found.id[1] = any(%(named)s))""",
         """raw = '', key = null, error = %(gone)s, status = case when status = 'open' then 'dropped' else status end,
            resolved_at = coalesce(resolved_at, now()), resolved_by = coalesce(resolved_by, %(by)s)""",
     ),
-    Table("merge_suggestions", "one_id::text = any(%(customers)s) or other_id::text = any(%(customers)s)"),
-    Table("customer_match_keys", "customer_id::text = any(%(customers)s)", exported=False),
+    Table("merge_suggestions", "one_id = any(%(customers)s::uuid[]) or other_id = any(%(customers)s::uuid[])"),
+    Table("customer_match_keys", "customer_id = any(%(customers)s::uuid[])", exported=False),
     Table(
         "customer_merges",
-        "survivor_id::text = any(%(customers)s) or merged_id::text = any(%(customers)s)",
+        "survivor_id = any(%(customers)s::uuid[]) or merged_id = any(%(customers)s::uuid[])",
         "reason = %(gone)s",
     ),
-    Table("customer_identifiers", "customer_id::text = any(%(customers)s)"),
+    Table("customer_identifiers", "customer_id = any(%(customers)s::uuid[])"),
     # What people noted about it goes, the fact stays.
     Table("audit_log", "object = any(%(objects)s)", "detail = detail - 'note'"),
-    Table("customers", "id::text = any(%(customers)s)", "name = null, erased_at = coalesce(erased_at, now())"),
+    Table("customers", "id = any(%(customers)s::uuid[])", "name = null, erased_at = coalesce(erased_at, now())"),
 )
 
 _SCOPE: Final[tuple[tuple[str, LiteralString], ...]] = (
-    ("conversations", "select id::text from conversations where customer_id::text = any(%(customers)s)"),
+    ("conversations", "select id::text from conversations where customer_id = any(%(customers)s::uuid[])"),
     ("tickets", f"select id from tickets where {_CONVERSATION}"),
     ("turns", f"select id::text from turns where {_CONVERSATION}"),
     ("messages", f"select id::text from messages where {_CONVERSATION}"),
     ("reviews", f"select id::text from reviews where {_CONVERSATION}"),
-    ("addresses", "select value from customer_identifiers where customer_id::text = any(%(customers)s)"),
+    ("addresses", "select value from customer_identifiers where customer_id = any(%(customers)s::uuid[])"),
     (
         "events",
         f"""select inbound_event_id::text from messages where {_CONVERSATION} and inbound_event_id is not null
