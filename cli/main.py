@@ -55,7 +55,7 @@ app.add_typer(reviews.app, name="reviews", help="What waits for a person: list, 
 app.add_typer(dlq.app, name="dlq", help="Dead letters: list, show, replay, drop.")
 app.add_typer(evals.app, name="eval", help="Evaluations: measure before and after a change.")
 app.add_typer(simulate.app, name="simulate", help="Write to the running employee as a customer would.")
-app.add_typer(customers.app, name="customers", help="Who is behind an address.")
+app.add_typer(customers.app, name="customers", help="Who is one person: show, suggest, merge, unmerge, export, erase.")
 app.add_typer(gmail.app, name="gmail", help="The mailbox: connect it, keep its pushes, read what is new.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 

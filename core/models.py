@@ -44,7 +44,7 @@ class InboundEvent:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who wrote, and how we know: `verified` by a signed channel, `confirmed` by a code, or merely `claimed` in a form."""
+    """Who wrote, and how we know: `verified` by a signed channel, `confirmed` by its owner or a person, or merely `claimed` in a form."""
 
     kind: IdentifierKind
     value: str

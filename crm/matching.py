@@ -43,6 +43,8 @@ _TITLES: Final = {
     "city": "city",
     "postcode": "postcode",
 }
+_ORDER: Final[tuple[Level, ...]] = ("same", "close", "differs")
+_SAYS: Final[dict[Level, str]] = {"same": "is the same", "close": "is nearly the same", "differs": "differs"}
 # Street, city and postcode say the same thing three times.
 MOST_FOR_A_PLACE: Final = 12.0
 _PLACE: Final = ("street", "city", "postcode")
@@ -149,10 +151,6 @@ def pairs(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, Any, Matc
     candidates = {pair for block in blocks.values() if len(block) <= MAX_BLOCK for pair in combinations(block, 2)}
     for one, other in sorted(candidates):
         yield people[one][0], people[other][0], score(people[one][1], people[other][1])
-
-
-_ORDER: Final[tuple[Level, ...]] = ("same", "close", "differs")
-_SAYS: Final[dict[Level, str]] = {"same": "is the same", "close": "is nearly the same", "differs": "differs"}
 
 
 def _compare(one: Person, other: Person) -> dict[str, Level]:

@@ -26,7 +26,9 @@ from customers u left join customer_identifiers i on i.customer_id = u.id
 where u.id = any(%(ids)s) and u.merged_into is null and u.erased_at is null group by u.id
 """
 _FORGET_KEYS = "delete from customer_match_keys where customer_id = any(%(ids)s)"
-_ADD_KEYS = "insert into customer_match_keys (customer_id, key) select %(id)s, unnest(%(keys)s::text[])"
+_ADD_KEYS = """
+insert into customer_match_keys (customer_id, key) select %(id)s, unnest(%(keys)s::text[]) on conflict do nothing
+"""
 # A key that very many share is passed over, after a look at no more than that many rows.
 _CANDIDATES = """
 select distinct candidate from unnest(%(keys)s::text[]) as mine (key)
@@ -99,6 +101,11 @@ async def suggest_for(conn: AsyncConnection, customer_id: UUID) -> int:
     for suggestion in found:
         await conn.execute(_ADD, suggestion)
     return len(found)
+
+
+async def suggest_pair(conn: AsyncConnection, one: UUID, other: UUID, *, score: float, reason: str) -> None:
+    """A suggestion for a reason that no field shows."""
+    await conn.execute(_ADD, {**_pair(one, other), "score": score, "reasons": [reason]})
 
 
 async def forget_keys(conn: AsyncConnection, customer_ids: Sequence[UUID]) -> None:

@@ -14,7 +14,7 @@ from core.models import InboundEvent, InboundMessage
 from crm.bounces import fail_bounced
 from crm.confirmations import confirm_named_tickets
 from crm.conversations import file_message
-from crm.customers import recognise_customer
+from crm.customers import link_account, recognise_customer
 from crm.inbound import finish_event, load_event, lock_event
 from crm.outbox import add_event
 from crm.pool import transaction
@@ -73,6 +73,8 @@ class Intake:
 
     async def _file(self, conn: AsyncConnection, event: InboundEvent, message: InboundMessage) -> None:
         customer_id = await recognise_customer(conn, message.sender)
+        if account := message.headers.get("external_user_id"):
+            await link_account(conn, customer_id, message.sender, account)
         filed = await file_message(conn, event, message, customer_id)
         await confirm_named_tickets(conn, customer_id, message)
         log.info(

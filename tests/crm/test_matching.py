@@ -95,20 +95,17 @@ def _people(names: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in names:
         for line in (PEOPLE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            entity = row["entity"] if len(names) == 1 else "f4-" + row["entity"].rpartition("-")[2]  # two sides of one
-            yield (
-                entity,
-                {
-                    "id": f"{name}:{row['id']}",
-                    "given_name": row["given_name"],
-                    "surname": row["surname"],
-                    "phone": row["soc_sec_id"],
-                    "birth_date": row["date_of_birth"],
-                    "street": f"{row['street_number']} {row['address_1']}",
-                    "city": row["suburb"],
-                    "postcode": row["postcode"],
-                },
-            )
+            record = {
+                "id": f"{name}:{row['id']}",
+                "given_name": row["given_name"],
+                "surname": row["surname"],
+                "phone": row["soc_sec_id"],
+                "birth_date": row["date_of_birth"],
+                "street": f"{row['street_number']} {row['address_1']}",
+                "city": row["suburb"],
+                "postcode": row["postcode"],
+            }
+            yield row["entity"], record
 
 
 @pytest.mark.skipif(not PEOPLE.is_dir(), reason="the labelled people (shared/data/febrl) are not here")

@@ -145,6 +145,17 @@ async def test_what_cannot_be_merged_or_undone_says_why(pool: Pool, two) -> None
             await unmerge(conn, merge.id, by="me")
 
 
+async def test_a_name_learned_while_merged_goes_with_its_address(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        nameless = await recognise_customer(conn, Sender("email", "a@example.org", "verified"))
+        other = await recognise_customer(conn, Sender("phone", "+491701234567", "verified"))
+        merge = await merge_customers(conn, nameless, other, reason="x", by="me")
+        await recognise_customer(conn, Sender("phone", "+491701234567", "verified", "Kofi"))
+        await unmerge(conn, merge.id, by="me")
+        names = dict(await _rows(conn, "select id, name from customers"))
+    assert names == {nameless: None, other: "Kofi"}
+
+
 async def test_of_many_merges_at_once_those_that_fit_win_and_nothing_is_torn(pool: Pool, two) -> None:
     async with transaction(pool) as conn:
         third = await recognise_customer(conn, Sender("email", "third@example.org", "verified"))
