@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from channels.text import Unit, break_long, leading, render, units_of, utf16_units, words
@@ -32,6 +33,42 @@ class Profile(Protocol):
     def signature(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What a channel adds in one language: greetings with and without a name, closings."""
+
+    dear: str
+    hello: str
+    nameless: str
+    hi: str
+    regards: str
+    wishes: str
+    reference: str
+
+
+MANNERS: Final = {
+    "en": Manners("Dear {name},", "Hello {name},", "Hello,", "Hi {name}! ", "Kind regards,", "Best wishes,", "Reference"),
+    "de": Manners(
+        "Guten Tag {name},", "Hallo {name},", "Guten Tag,", "Hallo {name}! ", "Mit freundlichen Grüßen", "Viele Grüße", "Vorgang"
+    ),
+    "fr": Manners(
+        "Bonjour {name},", "Bonjour {name},", "Bonjour,", "Bonjour {name} ! ", "Cordialement,", "Cordialement,", "Référence"
+    ),
+    "es": Manners(
+        "Hola, {name}:", "Hola, {name}:", "Hola:", "¡Hola, {name}! ", "Un cordial saludo,", "Un saludo,", "Referencia"
+    ),
+    "it": Manners(
+        "Buongiorno {name},", "Buongiorno {name},", "Buongiorno,", "Salve {name}! ", "Cordiali saluti,", "Un saluto,", "Riferimento"
+    ),
+    "pt": Manners(
+        "Olá {name},", "Olá {name},", "Olá,", "Olá {name}! ", "Com os melhores cumprimentos,", "Cumprimentos,", "Referência"
+    ),
+    "nl": Manners(
+        "Beste {name},", "Hallo {name},", "Goedendag,", "Hallo {name}! ", "Met vriendelijke groet,", "Groeten,", "Referentie"
+    ),
+}  # fmt: skip
+
+
 class ChannelFormatter:
     """`core.ports.Formatter`. Leaves out the last sentences where a grounded reply is too long, never part of one.
 
@@ -51,31 +88,37 @@ class ChannelFormatter:
         ticket_id: str,
         citations: Sequence[Mapping[str, str]] = (),
         first_reply: bool = True,
+        language: str = "en",
     ) -> FormattedReply:
-        units, name = units_of(sentences), _greetable(customer_name)
+        units, name, manners = units_of(sentences), _greetable(customer_name), MANNERS.get(language, MANNERS["en"])
         if channel == "whatsapp":
-            parts = _whatsapp(units, name if first_reply else None, citations)
+            parts = _whatsapp(units, manners.hi.format(name=name.split()[0]) if name and first_reply else "", citations)
             return FormattedReply(channel, "\n\n".join(parts), parts)
         if channel == "email":
-            text = self._email(units, name, citations, ticket_id if first_reply else None)
+            text = self._email(units, name, citations, ticket_id if first_reply else None, manners)
             return FormattedReply(channel, text, (text,), reply_subject(subject))
-        text = self._web_form(units, name)
+        text = self._web_form(units, name, manners)
         return FormattedReply(channel, text, (text,))
 
     def _email(
-        self, units: Sequence[Unit], name: str | None, citations: Sequence[Mapping[str, str]], ticket_id: str | None
+        self,
+        units: Sequence[Unit],
+        name: str | None,
+        citations: Sequence[Mapping[str, str]],
+        ticket_id: str | None,
+        manners: Manners,
     ) -> str:
         after = ["If anything is still unclear, please reply to this email."] if any(u.grounded for u in units) else []
         if sources := _source_lines(citations):
             after.append("Sources:\n" + "\n".join(sources))
-        after.append(_closing("Kind regards,", self._profile.signature))
+        after.append(_closing(manners.regards, self._profile.signature))
         if ticket_id:
-            after.append(f"Reference: {ticket_id}")
-        return _letter(f"Dear {name}," if name else "Hello,", units, after, EMAIL_WORDS)
+            after.append(f"{manners.reference}: {ticket_id}")
+        return _letter(manners.dear.format(name=name) if name else manners.nameless, units, after, EMAIL_WORDS)
 
-    def _web_form(self, units: Sequence[Unit], name: str | None) -> str:
-        after = [f"Best wishes,\n{self._profile.name} Support"]
-        return _letter(f"Hello {name}," if name else "Hello,", units, after, WEB_FORM_WORDS)
+    def _web_form(self, units: Sequence[Unit], name: str | None, manners: Manners) -> str:
+        after = [f"{manners.wishes}\n{self._profile.name} Support"]
+        return _letter(manners.hello.format(name=name) if name else manners.nameless, units, after, WEB_FORM_WORDS)
 
 
 def reply_subject(subject: str | None) -> str:
@@ -93,8 +136,7 @@ def _letter(greeting: str, units: Sequence[Unit], after: Sequence[str], limit: i
     return "\n\n".join(block for block in (greeting, body, *after) if block)
 
 
-def _whatsapp(units: Sequence[Unit], name: str | None, citations: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    greeting = f"Hi {name.split()[0]}! " if name else ""
+def _whatsapp(units: Sequence[Unit], greeting: str, citations: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     url = next((c["url"] for c in citations if c.get("url")), None)
     substance = [unit for unit in units if unit.grounded]
     if not substance or _short(_with_link(greeting + render(units), url, "More")):

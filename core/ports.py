@@ -92,7 +92,7 @@ class Desk(Protocol):
 
 
 class Formatter(Protocol):
-    """The manners of the channels: greeting, length, signature, citations."""
+    """The manners of the channels: greeting, length, signature, citations. `language` is of what is added, not of the text."""
 
     def format(
         self,
@@ -104,6 +104,7 @@ class Formatter(Protocol):
         ticket_id: str,
         citations: Sequence[Mapping[str, str]] = (),
         first_reply: bool = True,
+        language: str = "en",
     ) -> FormattedReply: ...
 
 
