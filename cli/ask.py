@@ -36,8 +36,18 @@ def ask(
     typer.echo(f"\n[{result.outcome}: {result.reason}; intent {result.intent}, sentiment {result.sentiment}]", err=True)
     if result.escalation:
         typer.echo(f"[rule {result.escalation.rule}: {result.escalation.evidence}]", err=True)
+    if result.calls:
+        typer.echo(f"[models: {_cost(result)}]", err=True)
     for title in dict.fromkeys(source.title for source in result.sources):
         typer.echo(f"[source: {title}]", err=True)
+
+
+def _cost(result: TurnResult) -> str:
+    known = sum(call.cost_usd_micros or 0 for call in result.calls)
+    unknown = sum(call.cost_usd_micros is None for call in result.calls)
+    tokens = sum(call.input_tokens + call.output_tokens for call in result.calls)
+    more = f" and {unknown} calls of unknown cost" if unknown else ""
+    return f"{len(result.calls)} calls, {tokens} tokens, ${known / 1_000_000:.4f}{more}"
 
 
 async def _ask(

@@ -220,6 +220,34 @@ async def test_the_temperature_is_zero_where_the_model_takes_one(rig: Rig, model
     assert rig.fallback.asked == []
 
 
+async def test_each_node_uses_its_model_as_its_setting_says(rig: Rig) -> None:
+    rig.fake.brain = search_first
+    cold = {"model": "gpt-4.1-nano", "temperature": 0.2, "max_tokens": 77}
+    warm = {"model": "gpt-4.1", "temperature": 0.9, "max_tokens": 99}
+    mind = rig.mind(models={"triage": cold, "responder": warm})
+    await mind.classify("How?", LABELS, instructions=INSTRUCTIONS)
+    await mind.rate_sentiment("Fine.", instructions="Rate.")
+    await run_agent(mind)
+    most = {"responses": "max_output_tokens", "chat_completions": "max_completion_tokens"}[rig.api]
+    used = [(r.body["model"], r.body.get("temperature"), r.body[most]) for r in rig.fake.received]
+    assert used == [("gpt-4.1-nano", 0.2, 77), ("gpt-5-mini", None, 4_000), ("gpt-4.1", 0.9, 99)]
+
+
+async def test_a_model_that_reasons_is_sent_no_temperature_and_no_limit_that_it_refuses(rig: Rig) -> None:
+    rig.fake.brain = search_first
+    await run_agent(rig.mind(models={"responder": {"model": "gpt-6-sol", "temperature": 0.9}}))
+    assert "temperature" not in rig.last.body
+    assert "max_tokens" not in rig.last.body
+
+
+async def test_a_case_is_summed_up_for_the_person(rig: Rig) -> None:
+    summary = await rig.mind().summarise("<customer_message>\nMoney back!\n</customer_message>", instructions="Brief.")
+    assert summary == "The customer wrote: Money back!"
+    rig.fake.faults.add(mode="5xx", times=9)
+    assert await rig.mind().summarise("Money back!", instructions="Brief.") == ""
+    assert (rig.fake.faults.pending[0].times, rig.fallback.asked) == (8, ["summarise"])
+
+
 async def test_nothing_is_kept_at_the_provider(rig: Rig) -> None:
     rig.fake.brain = search_first
     mind = rig.mind()
