@@ -46,10 +46,19 @@ TABLES: Final[tuple[Table, ...]] = (
     Table("checkpoint_blobs", _THREAD, exported=False),
     Table("checkpoints", _THREAD, exported=False),
     Table("reply_sources", _MESSAGE, "sentence = %(gone)s"),
+    Table("reply_sentences", _MESSAGE, "sentence = %(gone)s, rules = ''"),
+    Table(
+        "provider_reports",
+        f"delivery_id in (select id from deliveries where {_MESSAGE})",
+        "error = case when error is null then null else %(gone)s end",
+    ),
+    Table("recipient_slots", "recipient = any(%(addresses)s)", exported=False),
+    Table("consents", "address = any(%(addresses)s)"),
     Table(
         "deliveries",
         _MESSAGE,
-        """recipient = '', progress = '{}', lease_until = null, last_error = case when last_error is null then null else %(gone)s end,
+        """recipient = '', subject = null, parts = null, progress = '{}', lease_until = null,
+           last_error = case when last_error is null then null else %(gone)s end,
            status = case when status in ('queued', 'sending') then 'failed' else status end""",
     ),
     Table(

@@ -20,12 +20,22 @@ from tests.crm.story import Story
 
 MARK = "zqmarker"
 MAIL = Sender("email", f"{MARK}.ada@example.org", "verified", f"{MARK} Ada")
-PHONE = Sender("phone", "+491701234567", "verified", f"{MARK} A.")
+NUMBER = "+491701234567"
+PHONE = Sender("phone", NUMBER, "verified", f"{MARK} A.")
+CONSENT = {
+    "channel": "whatsapp",
+    "address": NUMBER,
+    "word": "stop",
+    "source": "customer",
+    "reference": "SM0",
+    "said_at": "now",
+}
 
 # Tables in which no customer is ever named: documents, keys, cursors, figures, the schema's own.
 NOT_ABOUT_CUSTOMERS = {
     "knowledge_versions", "knowledge_articles", "knowledge_chunks", "knowledge_phrasings", "knowledge_lexemes",
-    "api_keys", "agent_metrics", "channel_configs", "mailboxes", "schema_migrations", "checkpoint_migrations",
+    "api_keys", "agent_metrics", "channel_configs", "mailboxes", "provider_cursors", "model_calls",
+    "schema_migrations", "checkpoint_migrations",
 }  # fmt: skip
 # Columns of the other tables that hold ids, names of things of ours, or the names of colleagues. A column that is not
 # here and has no fixed set of values is marked before the erase and looked into after it.
@@ -37,6 +47,8 @@ NOT_PERSONAL = {
     "customer_merges": {"merged_by", "undone_by"},
     "dead_letters": {"topic", "key", "type", "error_class", "resolved_by"},
     "deliveries": {"provider_message_id"},
+    "provider_reports": {"provider_message_id", "error_code"},
+    "reply_sentences": {"judged_by"},
     "inbound_events": {"source_key", "ticket_id"},  # the provider's id, by which a redelivery is known
     "merge_suggestions": {"decided_by"},
     "messages": {"ticket_id", "automatic", "outcome_reason"},
@@ -46,6 +58,9 @@ NOT_PERSONAL = {
     "tickets": {"id", "escalation_reason"},
     "turns": {"ticket_id", "reason", "graph_version", "intent"},
 }
+# Rows that are found by an address of the customer's: what is planted into it stands here too.
+BY_ADDRESS = {("consents", "address"), ("recipient_slots", "recipient")}
+_ADDRESS = "(select value from customer_identifiers where kind = 'phone' limit 1)"
 _COLUMNS = """
 select c.table_name, c.column_name, c.udt_name from information_schema.columns c
 join information_schema.tables t using (table_schema, table_name)
@@ -72,8 +87,10 @@ async def _personal_columns(conn: Any) -> list[tuple[str, str, str]]:
 async def _plant(conn: Any) -> list[str]:
     """Put a mark into every column that may hold personal data; the columns that had no row to put it into."""
     bare = []
-    for table, column, type_ in await _personal_columns(conn):
-        value = sql.SQL(_VALUE.get(type_, "%(m)s::text || ctid::text"))  # pyright: ignore[reportArgumentType]
+    columns = await _personal_columns(conn)
+    for table, column, type_ in sorted(columns, key=lambda named: named[:2] in BY_ADDRESS):
+        planted = _ADDRESS if (table, column) in BY_ADDRESS else _VALUE.get(type_, "%(m)s::text || ctid::text")
+        value = sql.SQL(planted)  # pyright: ignore[reportArgumentType]
         statement = sql.SQL("update {} set {} = {} where true").format(
             sql.Identifier(table), sql.Identifier(column), value
         )
@@ -112,6 +129,20 @@ async def _whole_story(conn: Any) -> tuple[UUID, UUID]:
     await story._insert("outbox", {"event_id": uuid4(), "topic": "t", "key": key, "type": "x", "payload": "{}"})
     letter = {"topic": "t", "key": key, "raw": b"", "error_class": "E", "error": "", "attempts": 1}
     await story._insert("dead_letters", letter)
+    await story._insert("consents", CONSENT)
+    await story._insert("recipient_slots", {"channel": "whatsapp", "recipient": NUMBER, "free_at": "now"})
+    delivery = await (await conn.execute("select id from deliveries where message_id = %s", [reply])).fetchone()
+    report = {"channel": "whatsapp", "provider_message_id": "SM1", "delivery_id": delivery[0], "status": "failed"}
+    await story._insert("provider_reports", {**report, "error": "blocked"})
+    sentence = {
+        "message_id": reply,
+        "sentence_no": 0,
+        "sentence": "Because.",
+        "kind": "courtesy",
+        "score": 1,
+        "rules": "ok",
+    }
+    await story._insert("reply_sentences", sentence)
     await story._insert("customer_match_keys", {"customer_id": story.customer_id, "key": "name:a"})
     await conn.execute("update conversations set reply_channel = 'email', reply_recipient = 'x'")
     mail = await recognise_customer(conn, MAIL)
