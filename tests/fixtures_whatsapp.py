@@ -102,7 +102,7 @@ async def whatsapp(spine: Spine) -> AsyncIterator[WhatsApp]:
             fake.number,
             status_callback_url=f"{here}{STATUS}",
             base_url=there,
-            timeout_s=0.5,
+            timeout_s=2,
         )
         adapter = TwilioWhatsApp(config, remember)
         spine.context = replace(spine.context, adapters={**spine.context.adapters, "whatsapp": adapter})
