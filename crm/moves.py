@@ -25,10 +25,11 @@ where customer_id = %(customer_id)s and kind = any(%(kinds)s) and evidence <> 'c
 _SET = """
 update conversations set reply_channel = %(channel)s, reply_recipient = %(recipient)s, updated_at = now() where id = %(id)s
 """
-# A held draft is in the manner of the old channel: it is kept for the reviewer to read, but not to send.
-_SHELVE_DRAFT = """
-update reviews set summary = summary || E'\n' || %(note)s || draft, draft = null, version = version + 1
-where conversation_id = %(id)s and status = 'open' and draft is not null
+# A person who answers is held to the new channel's length. A draft was made for the old one: kept to read, not to send.
+_MOVE_REVIEW = """
+update reviews set channel = %(target)s, summary = summary || coalesce(E'\n' || %(note)s || draft, ''), draft = null,
+       version = version + 1
+where conversation_id = %(id)s and status = 'open' and channel <> %(target)s
 """
 
 
@@ -47,7 +48,7 @@ async def move_conversation(conn: AsyncConnection, conversation_id: UUID, channe
         values |= {"channel": channel, "recipient": recipient}
     await conn.execute(_SET, values)
     note = f"The conversation moved to {channel}. The draft that was held before:\n"
-    await conn.execute(_SHELVE_DRAFT, {"id": conversation_id, "note": note})
+    await conn.execute(_MOVE_REVIEW, {"id": conversation_id, "target": channel, "note": note})
     await record_act(conn, by, "conversation.moved", conversation_id, channel=channel)
 
 

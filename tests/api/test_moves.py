@@ -68,10 +68,10 @@ async def test_a_draft_held_for_the_old_channel_is_kept_to_read_and_not_to_send(
     await _prove_mail(pool, story)
     await _move(client_for(mailbox="support@example.com"), headers, story, "email")
     async with transaction(pool) as conn:
-        [(draft, summary, version)] = await (
-            await conn.execute("select draft, summary, version from reviews")
+        [(draft, summary, version, channel)] = await (
+            await conn.execute("select draft, summary, version, channel from reviews")
         ).fetchall()
-    assert (draft, version) == (None, 2)
+    assert (draft, version, channel) == (None, 2, "email")
     assert "Hi! Short." in summary
 
 

@@ -87,12 +87,13 @@ async def test_a_merge_opens_nothing_to_a_claim_and_lets_no_claim_in(pool: Pool)
 
 
 async def test_a_claimed_mail_never_enters_a_proved_thread_even_of_the_same_customer(pool: Pool) -> None:
-    proved = await _write(pool, MAIL, "my secret", headers={"message_id": "<first@example.org>"})
+    thread = {"thread_key": "T", "headers": {"in_reply_to": "<1@example.org>"}}
+    proved = await _write(pool, MAIL, "my secret", thread_key="T", headers={"message_id": "<1@example.org>"})
     await _write(pool, SPOOFED, "a form")
     await _merge(pool, MAIL, SPOOFED)
-    answer = {"in_reply_to": "<first@example.org>"}
-    assert await _write(pool, SPOOFED, "spoofed", channel="email", headers=answer) != proved
-    assert await _write(pool, MAIL, "really me", headers=answer) == proved
+    assert await _write(pool, SPOOFED, "spoofed", channel="email", **thread) != proved
+    assert await _write(pool, SPOOFED, "again", channel="email", **thread) != proved
+    assert await _write(pool, MAIL, "really me", **thread) == proved
 
 
 async def test_a_proved_mail_that_names_the_ticket_confirms_that_conversation_alone(pool: Pool) -> None:

@@ -20,16 +20,8 @@ from tests.crm.story import Story
 
 MARK = "zqmarker"
 MAIL = Sender("email", f"{MARK}.ada@example.org", "verified", f"{MARK} Ada")
-NUMBER = "+491701234567"
-PHONE = Sender("phone", NUMBER, "verified", f"{MARK} A.")
-CONSENT = {
-    "channel": "whatsapp",
-    "address": NUMBER,
-    "word": "stop",
-    "source": "customer",
-    "reference": "SM0",
-    "said_at": "now",
-}
+PHONE = Sender("phone", "+491701234567", "verified", f"{MARK} A.")
+CONSENT = {"channel": "email", "word": "stop", "source": "customer", "reference": "x", "said_at": "now"}
 
 # Tables in which no customer is ever named: documents, keys, cursors, figures, the schema's own.
 NOT_ABOUT_CUSTOMERS = {
@@ -58,9 +50,8 @@ NOT_PERSONAL = {
     "tickets": {"id", "escalation_reason"},
     "turns": {"ticket_id", "reason", "graph_version", "intent"},
 }
-# Rows that are found by an address of the customer's: what is planted into it stands here too.
-BY_ADDRESS = {("consents", "address"), ("recipient_slots", "recipient")}
-_ADDRESS = "(select value from customer_identifiers where kind = 'phone' limit 1)"
+# Columns by which rows are found from an address: the story writes them with the mark in the address itself.
+ADDRESSES = {"customer_identifiers.value", "consents.address", "recipient_slots.recipient"}
 _COLUMNS = """
 select c.table_name, c.column_name, c.udt_name from information_schema.columns c
 join information_schema.tables t using (table_schema, table_name)
@@ -87,10 +78,10 @@ async def _personal_columns(conn: Any) -> list[tuple[str, str, str]]:
 async def _plant(conn: Any) -> list[str]:
     """Put a mark into every column that may hold personal data; the columns that had no row to put it into."""
     bare = []
-    columns = await _personal_columns(conn)
-    for table, column, type_ in sorted(columns, key=lambda named: named[:2] in BY_ADDRESS):
-        planted = _ADDRESS if (table, column) in BY_ADDRESS else _VALUE.get(type_, "%(m)s::text || ctid::text")
-        value = sql.SQL(planted)  # pyright: ignore[reportArgumentType]
+    for table, column, type_ in await _personal_columns(conn):
+        if f"{table}.{column}" in ADDRESSES:
+            continue
+        value = sql.SQL(_VALUE.get(type_, "%(m)s::text || ctid::text"))  # pyright: ignore[reportArgumentType]
         statement = sql.SQL("update {} set {} = {} where true").format(
             sql.Identifier(table), sql.Identifier(column), value
         )
@@ -129,8 +120,8 @@ async def _whole_story(conn: Any) -> tuple[UUID, UUID]:
     await story._insert("outbox", {"event_id": uuid4(), "topic": "t", "key": key, "type": "x", "payload": "{}"})
     letter = {"topic": "t", "key": key, "raw": b"", "error_class": "E", "error": "", "attempts": 1}
     await story._insert("dead_letters", letter)
-    await story._insert("consents", CONSENT)
-    await story._insert("recipient_slots", {"channel": "whatsapp", "recipient": NUMBER, "free_at": "now"})
+    await story._insert("consents", {**CONSENT, "address": MAIL.value})
+    await story._insert("recipient_slots", {"channel": "email", "recipient": MAIL.value, "free_at": "now"})
     delivery = await (await conn.execute("select id from deliveries where message_id = %s", [reply])).fetchone()
     report = {"channel": "whatsapp", "provider_message_id": "SM1", "delivery_id": delivery[0], "status": "failed"}
     await story._insert("provider_reports", {**report, "error": "blocked"})
