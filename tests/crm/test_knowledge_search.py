@@ -148,7 +148,9 @@ async def test_the_neighbours_of_a_passage_are_of_its_section_and_stand_beside_i
     (tmp_path / "a.md").write_text(f"# Wheels\n\n## Turning\n\n{steps}\n\n## Oiling\n\nOil it.\n")
     await sync_folder(pool, EMBEDDER, tmp_path)
     knowledge = KnowledgeBase(pool, EMBEDDER)
-    pieces = {p.ordinal: p for p in (await knowledge.search("wheel, lever, spring and door of the clock", limit=10)).passages}
+    pieces = {
+        p.ordinal: p for p in (await knowledge.search("wheel, lever, spring and door of the clock", limit=10)).passages
+    }
     places = sorted(n for n, p in pieces.items() if p.heading == "Turning")
     assert len(places) >= 3
     beside = await knowledge.list_neighbours([pieces[places[1]].id])

@@ -104,7 +104,9 @@ async def test_on_whatsapp_a_sentence_is_said_rather_than_a_row_of_a_table(compo
 async def test_the_section_that_is_about_it_throughout_comes_before_one_with_a_single_near_word(
     composer: Composer,
 ) -> None:
-    aside = passage("Labels fade in the sun. A printer can be renamed. The card is optional. Boxes are blue.", heading="Care")
+    aside = passage(
+        "Labels fade in the sun. A printer can be renamed. The card is optional. Boxes are blue.", heading="Care"
+    )
     about = passage(
         "To change the card, open Billing. Enter the new card. The new card is charged next month.", id="p2"
     )
