@@ -121,7 +121,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of the company's documents. `score` is absolute (cosine plus weighted BM25), comparable between queries."""
+    """A piece of the company's documents. `score` is absolute (cosine plus weighted BM25), comparable between queries.
+
+    `ordinal` is its place on the page: a long section is several passages under one heading.
+    """
 
     id: UUID
     article_id: UUID
@@ -136,6 +139,7 @@ class Passage:
     score: float
     cosine: float
     lexical: float
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)

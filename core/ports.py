@@ -71,6 +71,9 @@ class Knowledge(Protocol):
 
     async def search(self, query: str, *, limit: int = 5) -> SearchResult: ...
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]: ...
+    async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
+        """What stands directly before and behind these passages in the same section; scores are 0."""
+        ...
 
 
 class Desk(Protocol):

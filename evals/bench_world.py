@@ -109,6 +109,9 @@ class CannedKnowledge:
     async def search(self, query: str, *, limit: int = 5) -> SearchResult:
         return SearchResult(query, self.passages[:limit], self.passages[0].score, 0.3, 1)
 
+    async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
+        return []
+
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         return [p for p in self.passages if p.id in ids]
 

@@ -23,6 +23,7 @@ from crm.knowledge.chunk import cut_page
 from crm.knowledge.pages import read_folder
 
 FEWEST_WORDS, MOST_WORDS = 6, 40
+_FEWEST_LEFT = 4
 _NUMBER = re.compile(r"(?<![\w.,:/-])\d+(?:,\d{3})*(?![\w.,:/%-]*\w)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}\b")
 _AUXILIARY = re.compile(r"\b(is|are|can|will|must|may|should|does|do|has)\b(?! not|n't)")
@@ -167,7 +168,7 @@ def _numbers_in_words(text: str) -> str | None:
 def _leading_clause(text: str) -> str | None:
     """What stands before a reason; the rest is left away."""
     cut = re.search(r",? because ", text)
-    return text[: cut.start()] + "." if cut else None
+    return text[: cut.start()] + "." if cut and len(text[: cut.start()].split()) >= _FEWEST_LEFT else None
 
 
 _PARAPHRASES: dict[str, Callable[[str], str | None]] = {

@@ -40,7 +40,7 @@ _NUMBER_BONUS = 0.1
 # On WhatsApp a sentence reads better than a row of a table that says the same.
 _ROW_DISCOUNT = 0.08
 _CODE_BONUS = 0.4
-_MAX_PASSAGES = 10
+_MAX_SECTIONS = 10
 _EMPATHY_BELOW = 0.37
 _EMPATHY = "I am sorry for the trouble this is causing you."
 
@@ -54,14 +54,14 @@ class _Unit:
     position: int
     text: str
     block: int | None
+    passage: str = ""
     fit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A passage with its sentences and how well it fits the question."""
+    """What stands under one heading, in one passage or several, and how well it fits the question."""
 
-    id: str
     units: tuple[_Unit, ...]
     fit: float
 
@@ -84,8 +84,8 @@ class Composer:
             sections = await self._judge(query, passages)
             budget = _BUDGET.get(channel, 900) // len(answered)
             whole = channel in _WHOLE_SECTIONS
-            for section, unit in _choose(sections if whole else _in_prose(sections), budget, whole=whole):
-                chosen.setdefault(unit.text, section.id)
+            for unit in _choose(sections if whole else _in_prose(sections), budget, whole=whole):
+                chosen.setdefault(unit.text, unit.passage)
         reply: list[dict[str, Any]] = [{"text": text, "passages": [passage]} for text, passage in chosen.items()]
         return [{"text": _EMPATHY, "passages": []}, *reply] if reply and sentiment < _EMPATHY_BELOW else reply
 
@@ -93,7 +93,8 @@ class Composer:
         """Sections, the best first: the search's own score, the nearest sentence, and the codes that the question names."""
         # What stands before the first heading says what the page is for; it leads to the page and answers nothing.
         telling = [p for p in passages if p["heading"]] or passages
-        split = [(p, _units(p)) for p in telling[:_MAX_PASSAGES]]
+        found = _by_heading(telling)[:_MAX_SECTIONS]
+        split = [(max(section, key=lambda p: p["score"]), _units(section)) for section in found]
         texts = [f"{p['title']} {p['heading']}: {u.text}" for p, units in split for u in units]
         asking = [query, *(c for c in asking_clauses(query) if c != query)]
         vectors = await self._embedder.embed([*asking, *texts])
@@ -102,7 +103,7 @@ class Composer:
         if _unknown_error(query.upper(), " ".join(texts).upper()):
             return []  # what the documents say about other codes is no answer
         sections = []
-        for passage, units in split:
+        for best, units in split:
             near = [next(cosines) for _ in units]
             if not units:
                 continue
@@ -110,9 +111,17 @@ class Composer:
                 replace(u, fit=cosine + _code_fit(u.text, codes) + _number_fit(u.text, query))
                 for u, cosine in zip(units, near, strict=True)
             )
-            fit = passage["score"] + _NEAREST_WEIGHT * max(u.fit for u in judged) + _MEAN_WEIGHT * sum(near) / len(near)
-            sections.append(_Section(passage["id"], judged, fit))
+            fit = best["score"] + _NEAREST_WEIGHT * max(u.fit for u in judged) + _MEAN_WEIGHT * sum(near) / len(near)
+            sections.append(_Section(judged, fit))
         return sorted(sections, key=lambda s: -s.fit)
+
+
+def _by_heading(passages: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """A long section is several passages: together again, in the order of the page. Best section first."""
+    sections: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for passage in passages:
+        sections.setdefault((passage["title"], passage["heading"]), []).append(passage)
+    return [sorted(section, key=lambda p: p.get("place", 0)) for section in sections.values()]
 
 
 def _by_question(searches: list[Search]) -> list[Search]:
@@ -169,18 +178,16 @@ def _in_prose(sections: Sequence[_Section]) -> list[_Section]:
     return [replace(section, units=tuple(map(less, section.units))) for section in sections]
 
 
-def _choose(sections: Sequence[_Section], budget: int, *, whole: bool) -> list[tuple[_Section, _Unit]]:
+def _choose(sections: Sequence[_Section], budget: int, *, whole: bool) -> list[_Unit]:
     if not sections:
         return []
     first = sections[0]
-    if not whole:
-        return [(first, unit) for unit in _nearest(first, budget)]
-    chosen = [(first, unit) for unit in _nearest(first, budget)]
-    left = budget - sum(len(unit.text) for _, unit in chosen)
-    for section in sections[1:3]:
+    chosen = _nearest(first, budget)
+    left = budget - sum(len(unit.text) for unit in chosen)
+    for section in sections[1:3] if whole else ():
         if section.fit >= _NEARLY * first.fit and left > 150:
             more = _nearest(section, left)
-            chosen += [(section, unit) for unit in more]
+            chosen += more
             left -= sum(len(unit.text) for unit in more)
     return chosen
 
@@ -224,14 +231,14 @@ def _fitting(units: Sequence[_Unit], budget: int, *, skip: bool = False) -> list
     return kept
 
 
-def _units(passage: dict[str, Any]) -> list[_Unit]:
+def _units(section: Sequence[dict[str, Any]]) -> list[_Unit]:
     units: list[_Unit] = []
     block, in_list = -1, False
-    for line in passage["text"].splitlines():
+    for passage, line in ((p, line) for p in section for line in p["text"].splitlines()):
         step = _STEP.match(line) is not None
         block += step and not in_list
         in_list = step
         for sentence in [line] if step else _SENTENCE.split(line):
             if sentence.strip():
-                units.append(_Unit(len(units), sentence.strip(), block if step else None))
+                units.append(_Unit(len(units), sentence.strip(), block if step else None, passage["id"]))
     return units

@@ -7,12 +7,11 @@ import re
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from core.models import SearchResult
 from core.turn import TurnContext
 from nodes.follow_up import earlier_question, leans, points_back
 from nodes.prompts import render_prompt
 from nodes.state import Found
-from tools.search_knowledge_base import PASSAGES
+from tools.search_knowledge_base import look_up
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _COURTESY = re.compile(
@@ -38,11 +37,11 @@ async def retrieval(state: RetrievalInput, runtime: Runtime[TurnContext]) -> Ret
         query = await _in_context(turn, question_of(turn.brief.subject, turn.brief.text))
         if not query:
             return {"found": {"query": "", "passages": [], "best_score": 0.0}}
-        result = await _search(turn, query)
+        result = await look_up(turn, query)
         if not result.passages:
             instructions = render_prompt("retrieval", turn.deps.profile)
             other = await turn.deps.mind.rewrite_query(query, tried=[query], instructions=instructions)
-            result = max(result, await _search(turn, other), key=lambda r: (bool(r.passages), r.best_score))
+            result = max(result, await look_up(turn, other), key=lambda r: (bool(r.passages), r.best_score))
         return {
             "found": {
                 "query": result.query,
@@ -50,12 +49,6 @@ async def retrieval(state: RetrievalInput, runtime: Runtime[TurnContext]) -> Ret
                 "best_score": round(result.best_score, 4),
             }
         }
-
-
-async def _search(turn: TurnContext, query: str) -> SearchResult:
-    result = await turn.deps.knowledge.search(query, limit=PASSAGES)
-    turn.remember(result)
-    return result
 
 
 async def _in_context(turn: TurnContext, query: str) -> str:

@@ -96,6 +96,7 @@ class Candidate:
     asked_cosine: float | None
     counts: Mapping[str, int]
     named: Sequence[str]
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Hit:
             score=self.score,
             cosine=c.cosine,
             lexical=self.lexical,
+            ordinal=c.ordinal,
         )
 
 

@@ -69,7 +69,7 @@ WITH corpus AS MATERIALIZED (
     UNION SELECT c.id FROM asked JOIN knowledge_chunks c USING (article_id, heading) WHERE c.retired_at IS NULL
 ), shown AS (
     SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version AS article_version,
-        a.updated_on, c.hash, c.lexeme_count AS length, vector_send(c.embedding) AS vector,
+        a.updated_on, c.hash, c.ordinal, c.lexeme_count AS length, vector_send(c.embedding) AS vector,
         1 - (c.embedding <=> %(vector)s::vector) AS cosine,
         1 - (c.heading_embedding <=> %(vector)s::vector) AS heading_cosine, asked.cosine AS asked_cosine,
         found.counts, found.named
@@ -90,8 +90,18 @@ FROM corpus LEFT JOIN shown ON true
 
 GET_PASSAGES = """
 SELECT c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version, c.hash,
-    0::float8 AS score, 0::float8 AS cosine, 0::float8 AS lexical
+    0::float8 AS score, 0::float8 AS cosine, 0::float8 AS lexical, c.ordinal
 FROM knowledge_chunks c JOIN knowledge_articles a ON a.id = c.article_id WHERE c.id = ANY(%s)
+"""
+
+LIST_NEIGHBOURS = """
+SELECT DISTINCT ON (c.id) c.id, c.article_id, a.slug, a.title, c.heading, c.text, a.url, a.product, a.version, c.hash,
+    0::float8 AS score, 0::float8 AS cosine, 0::float8 AS lexical, c.ordinal
+FROM knowledge_chunks found
+JOIN knowledge_chunks c ON c.article_id = found.article_id AND c.heading = found.heading
+    AND c.ordinal BETWEEN found.ordinal - 1 AND found.ordinal + 1 AND c.retired_at IS NULL
+JOIN knowledge_articles a ON a.id = c.article_id
+WHERE found.id = ANY(%(ids)s) AND c.id <> ALL(%(ids)s)
 """
 
 
@@ -135,6 +145,11 @@ class KnowledgeBase:
             await cursor.execute(GET_PASSAGES, (list(ids),))
             found = {passage.id: passage for passage in await cursor.fetchall()}
         return [found[id] for id in ids if id in found]
+
+    async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
+        async with self._pool.connection() as conn, conn.cursor(row_factory=class_row(Passage)) as cursor:
+            await cursor.execute(LIST_NEIGHBOURS, {"ids": list(ids)})
+            return await cursor.fetchall()
 
     async def _fetch(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """One round trip: without autocommit BEGIN and COMMIT would be two more."""

@@ -140,3 +140,18 @@ def test_vectors_are_read_as_they_were_sent() -> None:
     values: Sequence[float] = (0.5, -1.25, 3.0)
     sent = b"\x00\x03\x00\x00" + np.array(values, dtype=">f4").tobytes()
     assert read_vector(sent).tolist() == list(values)
+
+
+async def test_the_neighbours_of_a_passage_are_of_its_section_and_stand_beside_it(pool: Pool, tmp_path: Path) -> None:
+    deeds = ("turn the brass wheel", "lift the oak lever", "wind the long spring", "close the small door")
+    steps = "\n\n".join(f"{deed} of the clock with care and wait until it stops. " * 12 for deed in deeds)
+    (tmp_path / "a.md").write_text(f"# Wheels\n\n## Turning\n\n{steps}\n\n## Oiling\n\nOil it.\n")
+    await sync_folder(pool, EMBEDDER, tmp_path)
+    knowledge = KnowledgeBase(pool, EMBEDDER)
+    pieces = {
+        p.ordinal: p for p in (await knowledge.search("wheel, lever, spring and door of the clock", limit=10)).passages
+    }
+    places = sorted(n for n, p in pieces.items() if p.heading == "Turning")
+    assert len(places) >= 3
+    beside = await knowledge.list_neighbours([pieces[places[1]].id])
+    assert sorted(p.ordinal for p in beside) == [places[0], places[2]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from core.grounding.check import check
+from core.models import ReplySentence
 from core.settings import PROJECT_ROOT
 from evals.grounding_cases import GroundingFigures, judge_cases, make_cases, passages_of
 
@@ -47,3 +50,17 @@ def test_of_a_help_centre_that_nobody_tuned_a_word_for_neither(articles: str) ->
     figures = measured(file, 100)
     assert share(figures, CLAIMED) < 0.01
     assert share(figures, PARAPHRASES) > 0.98
+
+
+def test_of_free_wording_most_is_taken_and_what_says_more_is_not() -> None:
+    """Sentences as a model words them, of passages of the dossier; two of them add something of their own."""
+    passages = passages_of(PROJECT_ROOT / "dossier" / "docs")
+    taken = Counter[bool]()
+    for line in (PROJECT_ROOT / "tests" / "data" / "free_wording.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        cited = [p for p in passages if p.slug == row["slug"] and row["passage_says"] in p.text]
+        sentence = ReplySentence(row["sentence"], tuple(p.id for p in cited))
+        [verdict] = check([sentence], {p.id: p for p in cited}, names=("Tallyroot",))
+        taken[row["true"]] += verdict.supported
+    assert taken[False] == 0
+    assert taken[True] >= 28

@@ -104,9 +104,20 @@ async def test_on_whatsapp_a_sentence_is_said_rather_than_a_row_of_a_table(compo
 async def test_the_section_that_is_about_it_throughout_comes_before_one_with_a_single_near_word(
     composer: Composer,
 ) -> None:
-    aside = passage("Labels fade in the sun. A printer can be renamed. The card is optional. Boxes are blue.", id="p1")
+    aside = passage(
+        "Labels fade in the sun. A printer can be renamed. The card is optional. Boxes are blue.", heading="Care"
+    )
     about = passage(
         "To change the card, open Billing. Enter the new card. The new card is charged next month.", id="p2"
     )
     reply = await composer.compose("change my card", [("change my card", [aside, about])], "whatsapp", sentiment=0.5)
     assert {p for sentence in reply for p in sentence["passages"]} == {"p2"}
+
+
+async def test_a_section_that_is_two_passages_is_told_in_the_order_of_the_page(composer: Composer) -> None:
+    second = passage("3. Choose the size.\n4. Click Print.", id="p2") | {"place": 5}
+    first = passage("To print labels, do this:\n1. Open Labels.\n2. Choose a template.", id="p1", score=0.7) | {
+        "place": 4
+    }
+    said = await say(composer, "how do I print labels and choose a size?", second, first, channel="email")
+    assert [line[:2] for line in said.splitlines()] == ["To", "1.", "2.", "3.", "4."]

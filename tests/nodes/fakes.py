@@ -94,6 +94,7 @@ class FakeKnowledge:
     """Finds its passages, whatever is asked; a query that is a key of `only` finds what stands there."""
 
     passages: tuple[Passage, ...] = ()
+    beside: tuple[Passage, ...] = ()
     only: dict[str, tuple[Passage, ...]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -104,6 +105,9 @@ class FakeKnowledge:
 
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         return [p for p in self.passages if p.id in ids]
+
+    async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
+        return list(self.beside) if ids else []
 
 
 @dataclass

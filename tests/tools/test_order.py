@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,3 +197,14 @@ def test_no_tool_lets_the_model_choose_a_customer_or_a_recipient(tool: FunctionT
     taken = set(tool.params_json_schema.get("properties", {}))
     assert taken <= {"category", "priority", "query", "sentences", "reason", "evidence", "summary"}
     assert tool.strict_json_schema is True
+
+
+async def test_what_stands_beside_the_best_passage_is_given_along_and_may_be_cited() -> None:
+    knowledge = FakeKnowledge(
+        (CARD,), beside=(replace(CARD, id=PLAN.id, text="Choose Save card.", score=0.0, ordinal=1),)
+    )
+    turn = await ready_to_send(make_turn(knowledge=knowledge))
+    found = json.loads(await call(search_knowledge_base, turn, query="card"))["passages"]
+    assert [(p["text"], p["place"], p["score"]) for p in found] == [(CARD.text, 0, 0.8), ("Choose Save card.", 1, 0.8)]
+    await call(send_response, turn, sentences=[says("Choose Save card.", str(PLAN.id))])
+    assert [s.knowledge_version for s in turn.work.sources] == [7]
