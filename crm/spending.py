@@ -32,8 +32,10 @@ select t.ticket_id, {COST} from turns t left join model_calls m on m.turn_id = t
 where t.conversation_id = %(id)s group by t.ticket_id
 """
 _BY_TURN = f"""
-select t.id as turn_id, t.ticket_id, t.outcome, t.reason, {COST} from turns t left join model_calls m on m.turn_id = t.id
-where t.conversation_id = %(id)s group by t.id order by t.started_at desc limit %(limit)s
+select t.id as turn_id, t.ticket_id, t.outcome, t.reason, {COST}
+from (select id, ticket_id, outcome, reason, started_at from turns where conversation_id = %(id)s
+      order by started_at desc limit %(limit)s) t left join model_calls m on m.turn_id = t.id
+group by t.id, t.ticket_id, t.outcome, t.reason, t.started_at order by t.started_at
 """
 _BY_USE = f"""
 select m.channel, m.node, m.model, m.outcome, {COST} from model_calls m
@@ -109,7 +111,7 @@ async def list_turn_costs(conn: AsyncConnection, conversation_id: UUID, *, limit
     """The newest turns of a conversation, oldest first."""
     async with conn.cursor(row_factory=class_row(TurnCost)) as cursor:
         await cursor.execute(_BY_TURN, {"id": conversation_id, "limit": limit})
-        return (await cursor.fetchall())[::-1]
+        return await cursor.fetchall()
 
 
 async def list_use_costs(conn: AsyncConnection) -> list[UseCost]:

@@ -22,14 +22,14 @@ class Breaker:
     pause_s: float = 30.0
     now: Callable[[], float] = time.monotonic
     _failures: int = field(default=0, init=False)
-    _closed_until: float = field(default=0.0, init=False)
+    _alone_until: float = field(default=0.0, init=False)
 
     def lets_through(self) -> bool:
         if self._failures < self.most:
             return True
-        if self.now() < self._closed_until:
+        if self.now() < self._alone_until:
             return False
-        self._closed_until = self.now() + self.pause_s
+        self._alone_until = self.now() + self.pause_s
         return True
 
     def succeeded(self) -> None:
@@ -39,5 +39,5 @@ class Breaker:
     def failed(self) -> None:
         self._failures += 1
         if self._failures >= self.most:
-            self._closed_until = self.now() + self.pause_s
+            self._alone_until = self.now() + self.pause_s
             provider_down.set(1)

@@ -73,16 +73,18 @@ class Caller:
             failure = None
             return answer
         except FAILURES as error:
-            failure = read_failure(error, used)
+            ended = isinstance(error, TimeoutError) and meter.left_s <= 0
+            failure = Failure("deadline", passing=False) if ended else read_failure(error, used)
             return failure
         finally:
             self._tell_breaker(failure)
             self._count(meter, node, use.model, used, failure, latency_ms=(time.perf_counter() - start) * 1000)
 
     def _tell_breaker(self, failure: Failure | None) -> None:
+        """What we cut off ourselves says nothing of the provider."""
         if failure is not None and failure.down:
             self.breaker.failed()
-        elif failure is None or failure.cause != "cancelled":
+        elif failure is None or failure.cause not in ("cancelled", "deadline"):
             self.breaker.succeeded()
 
     def _count(

@@ -37,6 +37,18 @@ async def test_costs_are_summed_by_turn_and_by_ticket(pool: Pool) -> None:
     )
 
 
+async def test_the_newest_turns_come_oldest_first(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        story = await Story(conn).begin()
+        ids = [await story.turn() for _ in range(3)]
+        for age, turn_id in enumerate(reversed(ids)):
+            await conn.execute(
+                "update turns set started_at = now() - make_interval(hours => %s) where id = %s", (age, turn_id)
+            )
+        newest = await list_turn_costs(conn, story.conversation_id, limit=2)
+    assert [turn.turn_id for turn in newest] == ids[1:]
+
+
 async def test_nothing_asked_costs_nothing_and_nothing_priced_costs_an_unknown_amount(pool: Pool) -> None:
     async with transaction(pool) as conn:
         story = await Story(conn).begin()

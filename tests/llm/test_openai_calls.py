@@ -142,6 +142,21 @@ async def test_retries_stop_where_the_time_of_the_turn_ends() -> None:
     assert (provider.requests, raised.value.ids["cause"]) == (2, "deadline")
 
 
+async def test_a_call_that_the_turn_has_no_time_for_says_nothing_of_the_provider() -> None:
+    rig = Rig(turn_s=60)
+
+    async def slow(_: Tokens) -> str:
+        rig.time += 61
+        raise TimeoutError
+
+    for _ in range(5):
+        rig.meter = Meter(Budget(turn_s=60), now=lambda: rig.time)
+        with pytest.raises(ModelError) as raised:
+            await rig.ask(slow)
+        assert (raised.value.ids["cause"], rig.outcomes) == ("deadline", ["deadline"])
+    assert rig.breaker.lets_through()
+
+
 async def test_a_provider_that_asks_for_more_patience_than_the_turn_has_is_not_waited_for() -> None:
     rig, provider = Rig(turn_s=20), Provider(refused(429, **{"retry-after": "25"}))
     with pytest.raises(ModelError):
