@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# The nodes that ask a model; retrieval asks for other words for a question.
-Node = Literal["triage", "sentiment", "retrieval", "guardrail", "responder", "escalation"]
+# The nodes that ask a model; retrieval asks for other words for a question, grounding whether sources
+# say what a reply says.
+Node = Literal["triage", "sentiment", "retrieval", "guardrail", "grounding", "responder", "escalation"]
 # What is particular to a node. The summary for a person holds up the customer's notice, so it gets one short try.
 PARTICULAR: dict[Node, dict[str, Any]] = {
     "responder": {"temperature": None, "max_tokens": 16_000},

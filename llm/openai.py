@@ -108,7 +108,7 @@ class OpenAiMind:
         return await self._offline.summarise(case, instructions=instructions) if answer is None else answer.summary
 
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
-        answer = await self._judge("guardrail", SupportAnswer, instructions, claims_to_judge(claims))
+        answer = await self._judge("grounding", SupportAnswer, instructions, claims_to_judge(claims))
         if answer is None:
             return await self._offline.find_unsupported(claims, instructions=instructions)
         return frozenset(range(len(claims))) - {number - 1 for number in answer.supported}

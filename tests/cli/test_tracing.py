@@ -75,7 +75,8 @@ def turn(**env: str) -> dict:
 @pytest.mark.real
 def test_nobody_but_the_provider_is_contacted_though_the_environment_asks_for_traces() -> None:
     said = turn()
-    assert (said["outcome"], said["calls"]) == ("answered", 6)
+    assert said["outcome"] == "answered"
+    assert said["calls"] >= 6
     assert said["others"] == []
 
 
