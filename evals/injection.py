@@ -116,7 +116,7 @@ def load_attacks(data: Path) -> list[Attack]:
 
 
 def _read(path: Path) -> Iterator[Attack]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):  # texts hold other line breaks
         row = json.loads(line)
         honest = row.get("label") in _HONEST_LABELS
         yield Attack(row["id"], row["text"], None if honest else row.get("attack") or row["text"])

@@ -23,6 +23,7 @@ from core.errors import ConfigurationError, ModelError
 from core.models import Classification, Label, Rating, Suspicion
 from core.policy import Rule
 from core.ports import Mind
+from core.redaction import redact
 from core.settings import Settings
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
@@ -76,6 +77,7 @@ class OpenAiMind:
         self._settings = settings
         self._fallback = fallback
         self._on_usage = on_usage
+        self._see = redact if settings.model_sees == "masked" else str
         self._patience = Patience(settings.model_timeout_s, settings.model_retries, pause_s)
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
@@ -89,6 +91,7 @@ class OpenAiMind:
             self._patience,
             defaults=_reply_settings(settings),
             on_answer=self._record_reply,
+            see=self._see,
         )
         self._structured: dict[type[Answer], Runnable[Any, Any]] = {}
 
@@ -162,7 +165,7 @@ class OpenAiMind:
             self._structured[schema] = self._judge.with_structured_output(
                 schema, method="json_schema", include_raw=True, strict=True
             )
-        model, messages = self._structured[schema], [SystemMessage(system.strip()), HumanMessage(user)]
+        model, messages = self._structured[schema], [SystemMessage(system.strip()), HumanMessage(self._see(user))]
 
         async def attempt() -> A:
             answer = await model.ainvoke(messages)

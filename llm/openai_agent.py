@@ -24,11 +24,13 @@ class PatientModel(Model):
         *,
         defaults: ModelSettings,
         on_answer: Callable[[ModelResponse], None],
+        see: Callable[[str], str],
     ) -> None:
         self._inner = inner
         self._patience = patience
         self._defaults = defaults
         self._on_answer = on_answer
+        self._see = see
 
     async def get_response(
         self,
@@ -42,6 +44,7 @@ class PatientModel(Model):
         **conversation: Any,
     ) -> ModelResponse:
         settings = self._defaults.resolve(model_settings)
+        input = _as_seen(input, self._see)
 
         async def attempt() -> ModelResponse:
             response = await self._inner.get_response(
@@ -55,6 +58,19 @@ class PatientModel(Model):
 
     def stream_response(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         raise ModelError("The responder's model answers in one piece: use get_response")
+
+
+def _as_seen(input: str | list[Any], see: Callable[[str], str]) -> str | list[Any]:
+    """What customers wrote, as the provider may see it. Our own documents are left to the letter: the reply quotes them."""
+    if isinstance(input, str):
+        return see(input)
+    documents = {item["call_id"] for item in input if item.get("name") == "search_knowledge_base"}
+    return [_item_as_seen(item, see) if item.get("call_id") not in documents else item for item in input]
+
+
+def _item_as_seen(item: Any, see: Callable[[str], str]) -> Any:
+    key = "content" if item.get("role") == "user" else "output" if item.get("type") == "function_call_output" else ""
+    return {**item, key: see(item[key])} if isinstance(item.get(key), str) else item
 
 
 def _require_usable(response: ModelResponse, tools: set[str]) -> None:

@@ -21,8 +21,10 @@ from structlog.testing import capture_logs
 from core.errors import ConfigurationError, ModelError
 from core.models import Classification, Label, Rating, Suspicion
 from core.policy import Examples, Rule
+from core.redaction import redact
 from core.settings import PROJECT_ROOT, Settings
 from llm.openai import OpenAiMind
+from llm.openai_agent import _as_seen
 from llm.openai_calls import read_failure
 from llm.openai_usage import collect_usage
 from simulation.openai import OpenAiFake
@@ -107,7 +109,7 @@ async def rig(request) -> AsyncIterator[Rig]:
         yield Rig(fake, Fallback(), base_url, request.param)
 
 
-async def run_agent(mind: OpenAiMind) -> Any:
+async def run_agent(mind: OpenAiMind, message: str = "Where?") -> Any:
     """An agent with one tool, driven as the responder drives its own."""
 
     @function_tool
@@ -124,7 +126,7 @@ async def run_agent(mind: OpenAiMind) -> Any:
         model_settings=settings,
         tool_use_behavior="stop_on_first_tool",
     )
-    return (await Runner.run(agent, "Where?")).final_output
+    return (await Runner.run(agent, message)).final_output
 
 
 def search_first(ask):
@@ -250,6 +252,33 @@ async def test_the_temperature_is_zero_where_the_model_takes_one(rig: Rig, model
     await rig.mind(model_judge=model).rate_sentiment("Fine.", instructions="Rate.")
     assert rig.last.body.get("temperature") == temperature
     assert rig.fallback.asked == []
+
+
+PERSONAL = "I am ada@example.org, call +351 912 345 678, card 4111 1111 1111 1111."
+
+
+@pytest.mark.parametrize(("sees", "seen"), [("masked", False), ("all", True)])
+async def test_what_the_provider_sees_of_a_customer_is_a_setting(rig: Rig, sees: str, seen: bool) -> None:
+    rig.fake.brain = search_first
+    mind = rig.mind(model_sees=sees)
+    await mind.rate_sentiment(PERSONAL, instructions="Rate.")
+    await run_agent(mind, PERSONAL)
+    sent = str([received.body for received in rig.fake.received])
+    assert all((word in sent) == seen for word in ("ada@example.org", "+351 912 345 678", "4111 1111 1111 1111"))
+    assert ("[email], call [phone], card [card]" in sent) != seen
+
+
+def test_the_documents_are_left_to_the_letter() -> None:
+    history = {"type": "function_call_output", "call_id": "h", "output": PERSONAL}
+    found = {"type": "function_call_output", "call_id": "s", "output": "Write to support@tallyroot.example."}
+    calls = [
+        {"type": "function_call", "call_id": c, "name": n}
+        for c, n in (("h", "get_customer_history"), ("s", "search_knowledge_base"))
+    ]
+    seen = _as_seen([{"role": "user", "content": PERSONAL}, *calls, history, found], redact)
+    assert seen[1:3] == calls
+    assert seen[-1] == found
+    assert "ada@example.org" not in str(seen)
 
 
 async def test_nothing_is_kept_at_the_provider(rig: Rig) -> None:
