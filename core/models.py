@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -200,7 +200,10 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class TurnBrief:
-    """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn."""
+    """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn.
+
+    `moods` are the sentiments of the customer's two messages before it, the older first.
+    """
 
     turn_id: UUID
     lease: UUID
@@ -219,6 +222,7 @@ class TurnBrief:
     attempt: int
     received_at: datetime
     resuming: bool = False
+    moods: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)

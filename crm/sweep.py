@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from psycopg import AsyncConnection
 
+from core.vocabulary import ANGER_BELOW
+
 _EVENTS = """
 with stuck as (
     select case e.channel when 'web_form' then 'fte.channels.webform.inbound' else 'fte.channels.' || e.channel || '.inbound' end as topic,
@@ -35,9 +37,13 @@ where not exists (select from outbox o where o.topic = s.topic and o.key = s.key
                   and greatest(o.occurred_at, o.available_at) > now() - make_interval(secs => %(after_s)s))
 """
 _NOTIFY = "select pg_notify('fte_outbox', '')"
+# Law 4: what the assistant resolved is closed only when the customer's last message was read and was not angry.
 _CLOSE = """
-update tickets set status = 'closed', updated_at = now()
-where status = 'resolved' and resolved_at < now() - make_interval(secs => %(after_s)s)
+update tickets k set status = 'closed', updated_at = now()
+where k.status = 'resolved' and k.resolved_at < now() - make_interval(secs => %(after_s)s)
+  and (k.resolved_by = 'human' or coalesce(
+    (select m.outcome is not null and coalesce(m.sentiment, k.sentiment) >= %(angry_below)s from messages m
+     where m.conversation_id = k.conversation_id and m.direction = 'inbound' order by m.seq desc limit 1), false))
 """
 _PRUNE = "delete from outbox where published_at < now() - make_interval(secs => %(after_s)s)"
 _LOCK = "select pg_try_advisory_xact_lock(hashtext('fte.sweeper'))"
@@ -57,8 +63,8 @@ async def republish_unfinished(conn: AsyncConnection, *, after_s: float) -> int:
 
 
 async def close_resolved(conn: AsyncConnection, *, after_s: float) -> int:
-    """Tickets that stayed resolved are closed; the customer's next message opens a new one."""
-    return (await conn.execute(_CLOSE, {"after_s": after_s})).rowcount
+    """Tickets that stayed resolved, with a customer who is not angry, are closed; the next message opens a new one."""
+    return (await conn.execute(_CLOSE, {"after_s": after_s, "angry_below": ANGER_BELOW})).rowcount
 
 
 async def prune_outbox(conn: AsyncConnection, *, after_s: float) -> int:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from core.policy import Examples
 from core.turn import Deps
-from core.vocabulary import Channel, Stage
-from nodes.guardrail import ANGER_BELOW, ordinary_examples
+from core.vocabulary import ANGER_BELOW, Channel, Stage
+from nodes.guardrail import ordinary_examples
 
 By = Literal["pattern", "meaning", "tone"]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from core.models import Label, Suspicion
 from core.turn import TurnContext
-from core.vocabulary import Stage
+from core.vocabulary import ANGER_BELOW, Stage
 from nodes.prompts import render_prompt
 from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 
-ANGER_BELOW = 0.3
+# Three messages, each clearly sadder than the one before, and the last below calm: our answers do not help this customer.
+_STEP_DOWN = 0.04
+_NOT_CALM = 0.42
 # Triage alone may hand over only where it is this sure and the documents have no good answer: "what does a call cost in
 # request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
@@ -113,6 +116,9 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
             f"score {feeling['score']}: {', '.join(feeling['cues'])}",
             otherwise,
         )
+    if feeling and _is_falling([*turn.brief.moods, feeling["score"]]):
+        moods = ", ".join(f"{mood:.2f}" for mood in (*turn.brief.moods, feeling["score"]))
+        return _hand_over("angry_customer", "sentiment_falling", f"scores {moods}", otherwise)
     reason = _INTENT_REASONS.get(intent["label"])
     answerable = state.get("found", {}).get("best_score", 0.0) >= GOOD_MATCH
     if reason and intent["confidence"] >= INTENT_CONFIDENCE and not answerable:
@@ -127,6 +133,12 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
         evidence = f"triage: {intent['label']} with confidence {intent['confidence']}"
         return _hand_over("no_answer", f"intent.{intent['label']}", evidence, otherwise)
     return None
+
+
+def _is_falling(moods: Sequence[float]) -> bool:
+    """Mild frustration alone is met with empathy; one that grows from answer to answer is not."""
+    steps = pairwise(moods)
+    return len(moods) >= 3 and moods[-1] < _NOT_CALM and all(later <= earlier - _STEP_DOWN for earlier, later in steps)
 
 
 def _inbound_text(turn: TurnContext) -> str:

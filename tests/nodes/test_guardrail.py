@@ -152,3 +152,26 @@ async def test_a_draft_that_no_pattern_stopped_is_judged_once_too() -> None:
     assert found is not None
     assert (found["reason"], found["rule"]) == ("policy_violation", "promise.by_meaning")
     assert [text for text, _ in mind.asked] == ["Trust me, it will be there."]
+
+
+@pytest.mark.parametrize(
+    ("moods", "score", "hands_over"),
+    [
+        ((0.55, 0.45), 0.38, True),
+        ((0.55, 0.45), 0.43, False),  # still calm
+        ((0.45, 0.45), 0.38, False),  # no steady fall
+        ((0.40, 0.39), 0.38, False),  # hardly a fall
+        ((0.35, 0.45), 0.38, False),
+        ((0.45,), 0.31, False),  # mild frustration is met with empathy
+        ((), 0.31, False),
+    ],
+)
+async def test_a_mood_that_falls_from_message_to_message_goes_to_a_person(
+    moods: tuple[float, ...], score: float, hands_over: bool
+) -> None:
+    turn = make_turn("It still does not print.")
+    turn = replace(turn, brief=replace(turn.brief, moods=moods))
+    state: GuardrailInput = {**CALM, "sentiment": {"score": score, "cues": []}}
+    found = (await guardrail(state, runtime(turn))).get("hand_over")
+    assert (found is not None) == hands_over
+    assert found is None or (found["reason"], found["rule"]) == ("angry_customer", "sentiment_falling")
