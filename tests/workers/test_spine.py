@@ -217,9 +217,10 @@ async def test_the_moods_before_a_turn_are_read_from_the_conversation(spine: Spi
     conversation = await spine.value("select id from conversations")
     async with transaction(spine.context.pool) as conn:
         await conn.execute(
-            "insert into messages (conversation_id, customer_id, inbound_event_id, ticket_id, direction, author, kind, body, channel)"
-            " select conversation_id, customer_id, inbound_event_id, ticket_id, 'inbound', 'customer', 'message', 'And now?', channel from messages"
-            " where direction = 'inbound'"
+            "insert into messages"
+            " (conversation_id, customer_id, inbound_event_id, ticket_id, direction, author, kind, body, channel)"
+            " select conversation_id, customer_id, inbound_event_id, ticket_id, 'inbound', 'customer', 'message', body, channel"
+            " from messages where direction = 'inbound'"
         )
         claim = await claim_turn(conn, conversation, lease_s=60, graph_version="test")
     assert claim.brief is not None
