@@ -17,6 +17,8 @@ from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 # Three messages, each clearly sadder than the one before, and the last below calm: our answers do not help this customer.
 _STEP_DOWN = 0.04
 _NOT_CALM = 0.42
+_SETTLED = ("opt_out", "empty")
+_TELLING_WORDS = 3
 # Triage alone may hand over only where it is this sure and the documents have no good answer: "what does a call cost in
 # request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
@@ -68,8 +70,13 @@ async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
 
 
 async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
-    """What no pattern caught, judged by its meaning. It can only add to what the rules stop, never take from it."""
-    suspicion = await _judge(turn, _inbound_text(turn), "inbound")
+    """What no pattern caught, judged by its meaning. It can only add to what the rules stop, never take from it.
+
+    A subject and a word or two say too little to be judged so; an opt-out or an empty message is settled.
+    """
+    if state.get("silent") in _SETTLED or len(turn.brief.text.split()) < _TELLING_WORDS:
+        return None
+    suspicion = await _judge(turn, turn.brief.text, "inbound")
     if suspicion is None:
         return None
     intent = state.get("intent", {"label": "none"})["label"]
@@ -78,8 +85,6 @@ async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver |
 
 
 async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None:
-    if not text.strip():
-        return None
     return await turn.deps.mind.judge_policy(
         text,
         turn.deps.policy.by_meaning(stage),
