@@ -13,6 +13,7 @@ from core.turn import Deps
 from evals.guardrail import broken_rules, score_rules
 from llm.embedding import MiniLmEmbedder
 from llm.offline import OfflineMind
+from nodes.guardrail import ordinary_examples
 from tests.nodes.fakes import make_turn
 
 # Thousands of sentences are embedded.
@@ -24,7 +25,7 @@ DOSSIER = PROJECT_ROOT / "dossier"
 def deps() -> Deps:
     return replace(
         make_turn().deps,
-        mind=OfflineMind(MiniLmEmbedder(), None),
+        mind=OfflineMind(MiniLmEmbedder(cached_texts=4096), None),
         policy=Policy.load(DOSSIER / "policy.yaml", DOSSIER / "profile.yaml"),
         intents=load_intents(DOSSIER / "intents.yaml"),
     )
@@ -49,3 +50,21 @@ async def test_a_rule_is_broken_by_its_meaning_where_no_pattern_matches(deps: De
 
 async def test_an_ordinary_question_breaks_nothing(deps: Deps) -> None:
     assert await broken_rules(deps, "How do I print labels for a delivery?") == {}
+
+
+@pytest.mark.parametrize("shift", [0.15, -0.15])
+async def test_a_threshold_that_is_moved_is_noticed(deps: Deps, shift: float) -> None:
+    """Each rule by itself: raised it misses more of what is held back, lowered it takes more that is not its own."""
+    mind, rules = deps.mind, deps.policy.by_meaning("inbound")
+    assert isinstance(mind, OfflineMind)
+    likeness = await mind._likeness(rules, ordinary_examples(deps.intents))
+    held_back = load_examples(DOSSIER / "policy.held-back.yaml")
+    unnoticed = []
+    for number, rule in enumerate(likeness.rules):
+        moved = likeness.thresholds.copy()
+        moved[number] += shift
+        mutant = replace(likeness, thresholds=moved)
+        texts = [text for e in held_back.values() for text in (*e.must_match, *e.must_not_match)]
+        changed = [t for t in texts if await mutant.judge(t, mind._embed) != await likeness.judge(t, mind._embed)]
+        unnoticed += [] if changed else [rule]
+    assert not unnoticed
