@@ -28,7 +28,7 @@ async def check_provider(settings: Settings, *, probe: bool) -> str:
     listed = "keeps no list of models" if offered is None else f"offers {', '.join(sorted(wanted))}"
     if not probe:
         return f"{where} {listed} ({settings.openai_api}); not called, --probe does"
-    calls = await try_models(settings, make_offline_mind(make_embedder(settings)))
+    calls = await try_models(settings, make_offline_mind(settings, make_embedder(settings)))
     failed = [f"{call.model}: {call.outcome}" for call in calls if call.outcome != "ok"]
     if failed:
         raise ConfigurationError(f"{where} {listed}, but a call failed ({'; '.join(failed)})")

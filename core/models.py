@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -236,6 +236,7 @@ class TurnBrief:
     """What one turn is about, read from the CRM before the graph runs. `lease` proves that this worker holds the turn.
 
     `tokens_today` and `usd_micros_today` are what models cost in this customer's turns of the last 24 hours.
+    `moods` are the sentiments of the customer's two messages before it, the older first.
     """
 
     turn_id: UUID
@@ -257,6 +258,7 @@ class TurnBrief:
     resuming: bool = False
     tokens_today: int = 0
     usd_micros_today: int = 0
+    moods: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,3 +348,13 @@ class Rating:
 
     score: float
     cues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A rule that a mind sees broken: on which words of the text, how sure it is, and why it thinks so."""
+
+    rule_id: str
+    evidence: str
+    confidence: float
+    because: str

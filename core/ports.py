@@ -20,10 +20,12 @@ from core.models import (
     Receipt,
     ReplySentence,
     SearchResult,
+    Suspicion,
     Ticket,
     TurnBrief,
     TurnResult,
 )
+from core.policy import Rule
 from core.spending import ModelCall
 from core.vocabulary import Category, Channel, Priority
 
@@ -59,6 +61,12 @@ class Mind(Protocol):
 
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
         """Which claims, by their place, say more than their sources; None from a mind that cannot judge it."""
+        ...
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        """Which rule the text breaks though no pattern of it matched; `ordinary` are sentences that break none."""
         ...
 
     def agent_model(self) -> Any:

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     )
     model_judge: str = Field("gpt-5-mini", description="Small model, for every node but the responder")
     model_reply: str = Field("gpt-5", description="Larger model, for the responder")
+    model_sees: Literal["masked", "all"] = Field(
+        "masked",
+        description="Whether addresses, numbers and secrets in customers' words are masked before a provider sees them",
+    )
     model_timeout_s: float = Field(30, gt=0, description="Time-out of one model call")
     model_retries: int = Field(2, ge=0, le=5, description="Retries of one model call")
     models: dict[Node, ModelUse] = Field(

@@ -33,6 +33,8 @@ EscalationReason = Literal[
     "system_error",
 ]
 
+# Below this a customer is angry: a person takes over, and the assistant closes nothing.
+ANGER_BELOW: Final = 0.3
 # What a person may write in one answer: the channel's own limit less greeting and signature. Longer text is refused, never cut.
 MAX_HUMAN_WORDS: Final[dict[Channel, int]] = {"email": 450, "whatsapp": 600, "web_form": 270}
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "whatsapp", "web_form")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from psycopg import AsyncConnection
 
+from core.vocabulary import ANGER_BELOW
 from crm.outbox import note_event
 
 _EVENTS = """
@@ -36,9 +37,13 @@ select gen_random_uuid(), topic, key, type, payload from (select distinct * from
 where not exists (select from outbox o where o.topic = s.topic and o.key = s.key and o.payload = s.payload
                   and greatest(o.occurred_at, o.available_at) > now() - make_interval(secs => %(after_s)s))
 """
+# Law 4: what the assistant resolved is closed only when the customer's last message was read and was not angry.
 _CLOSE = """
-update tickets set status = 'closed', updated_at = now()
-where status = 'resolved' and resolved_at < now() - make_interval(secs => %(after_s)s)
+update tickets k set status = 'closed', updated_at = now()
+where k.status = 'resolved' and k.resolved_at < now() - make_interval(secs => %(after_s)s)
+  and (k.resolved_by = 'human' or coalesce(
+    (select m.outcome is not null and coalesce(m.sentiment, k.sentiment) >= %(angry_below)s from messages m
+     where m.conversation_id = k.conversation_id and m.direction = 'inbound' order by m.seq desc limit 1), false))
 """
 _PRUNE = "delete from outbox where published_at < now() - make_interval(secs => %(after_s)s)"
 _LOCK = "select pg_try_advisory_xact_lock(hashtext('fte.sweeper'))"
@@ -58,8 +63,8 @@ async def republish_unfinished(conn: AsyncConnection, *, after_s: float) -> int:
 
 
 async def close_resolved(conn: AsyncConnection, *, after_s: float) -> int:
-    """Tickets that stayed resolved are closed; the customer's next message opens a new one."""
-    return (await conn.execute(_CLOSE, {"after_s": after_s})).rowcount
+    """Tickets that stayed resolved, with a customer who is not angry, are closed; the next message opens a new one."""
+    return (await conn.execute(_CLOSE, {"after_s": after_s, "angry_below": ANGER_BELOW})).rowcount
 
 
 async def prune_outbox(conn: AsyncConnection, *, after_s: float) -> int:

@@ -17,8 +17,8 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Claim, Classification, Label, Passage, Rating, SearchResult, TurnBrief, TurnResult
-from core.policy import Finding, Policy
+from core.models import Claim, Classification, Label, Passage, Rating, SearchResult, Suspicion, TurnBrief, TurnResult
+from core.policy import Finding, Policy, Rule
 from crm.checkpoints import TurnSaver
 from crm.pool import Pool, transaction
 from graph.dry_run import DryRunDesk
@@ -66,6 +66,11 @@ class ScriptedMind:
         return ""
 
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        return None
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
         return None
 
     def agent_model(self) -> Model:

@@ -18,13 +18,16 @@ from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
 from core.model_use import ModelUse, Node
-from core.models import Claim, Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating, Suspicion
+from core.policy import Rule
 from core.ports import Mind
+from core.redaction import redact
 from core.settings import Settings
 from llm.breaker import Breaker
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
     Answer,
+    PolicyAnswer,
     QueryAnswer,
     SentimentAnswer,
     SummaryAnswer,
@@ -34,6 +37,7 @@ from llm.openai_answers import (
     label_instructions,
     mark_customer_text,
     other_words,
+    policy_instructions,
 )
 from llm.openai_calls import Caller
 from llm.openai_judge import Judge
@@ -47,6 +51,8 @@ OPENAI = "https://api.openai.com/v1"
 # These think before they answer: they take an effort and refuse a temperature.
 _REASONS = re.compile(r"o\d|gpt-([5-9]|\d\d)(?!.*chat)")
 _MAX_CUES = 5
+# Below this a model guesses; the patterns and the local verdict have already let the text pass.
+_SURE = 0.7
 
 
 class OpenAiMind:
@@ -72,9 +78,11 @@ class OpenAiMind:
             max_retries=0,
             timeout=None,
         )
+        see = redact if settings.model_sees == "masked" else str
         caller = Caller(load_prices(settings.prices_file), breaker or Breaker(), pause_s)
-        self._judgements = Judge(caller, settings.model_use, self._chat_model)
-        self._agent_model = PatientModel(self._reply_model(), caller, settings.model_use("responder"), self._manners())
+        self._judgements = Judge(caller, settings.model_use, self._chat_model, see)
+        use = settings.model_use("responder")
+        self._agent_model = PatientModel(self._reply_model(), caller, use, self._manners(), see)
 
     @property
     def name(self) -> str:
@@ -112,6 +120,19 @@ class OpenAiMind:
         if answer is None:
             return await self._offline.find_unsupported(claims, instructions=instructions)
         return frozenset(range(len(claims))) - {number - 1 for number in answer.supported}
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        """The local verdict costs nothing and comes first; the model is asked once, about what that let pass."""
+        local = await self._offline.judge_policy(text, rules, ordinary=ordinary, instructions=instructions)
+        if local is not None:
+            return local
+        system = policy_instructions(instructions, tuple(rules))
+        answer = await self._judge("guardrail", PolicyAnswer, system, mark_customer_text(text))
+        if answer is None or answer.confidence < _SURE or answer.rule not in {rule.id for rule in rules}:
+            return None
+        return Suspicion(answer.rule, answer.words[:300], answer.confidence, "the model")
 
     def agent_model(self) -> Model:
         return self._agent_model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from agents import ModelResponse, ModelSettings, Usage
@@ -20,11 +20,14 @@ from llm.pricing import Tokens
 class PatientModel(Model):
     """A `Model` of the Agents SDK around another: one answer is one patient call. `defaults` yield to the agent's settings."""
 
-    def __init__(self, inner: Model, caller: Caller, use: ModelUse, defaults: ModelSettings) -> None:
+    def __init__(
+        self, inner: Model, caller: Caller, use: ModelUse, defaults: ModelSettings, see: Callable[[str], str]
+    ) -> None:
         self._inner = inner
         self._caller = caller
         self._use = use
         self._defaults = defaults
+        self._see = see
 
     async def get_response(
         self,
@@ -38,6 +41,7 @@ class PatientModel(Model):
         **conversation: Any,
     ) -> ModelResponse:
         settings = self._defaults.resolve(model_settings)
+        input = _as_seen(input, self._see)
 
         async def attempt(used: Tokens) -> ModelResponse:
             response = await self._inner.get_response(
@@ -57,6 +61,19 @@ def _read_usage(said: Usage, used: Tokens) -> None:
     used.read, used.written = said.input_tokens, said.output_tokens
     used.cached = said.input_tokens_details.cached_tokens or 0
     used.reasoned = said.output_tokens_details.reasoning_tokens or 0
+
+
+def _as_seen(input: str | list[Any], see: Callable[[str], str]) -> str | list[Any]:
+    """What customers wrote, as the provider may see it. Our own documents are left to the letter: the reply quotes them."""
+    if isinstance(input, str):
+        return see(input)
+    documents = {item["call_id"] for item in input if item.get("name") == "search_knowledge_base"}
+    return [_item_as_seen(item, see) if item.get("call_id") not in documents else item for item in input]
+
+
+def _item_as_seen(item: Any, see: Callable[[str], str]) -> Any:
+    key = "content" if item.get("role") == "user" else "output" if item.get("type") == "function_call_output" else ""
+    return {**item, key: see(item[key])} if isinstance(item.get(key), str) else item
 
 
 def _require_usable(response: ModelResponse, tools: set[str]) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from core.marking import mark
 from core.models import Claim, Label
+from core.policy import Rule
 
 _EXAMPLES = 4
 _TAG = re.compile(r"<(\s*/?\s*)customer_message", re.IGNORECASE)
@@ -55,6 +56,14 @@ class SupportAnswer(Answer):
     supported: list[int] = Field(description="The numbers of the sentences of which the source says everything.")
 
 
+class PolicyAnswer(Answer):
+    """The rule that the text breaks, if any."""
+
+    rule: str | None = Field(description="The id of the rule that the text breaks most clearly, or null.")
+    words: str = Field(description="The words that break it, to the letter; empty when no rule is broken.")
+    confidence: Share = Field(description="From 0, a guess, to 1, certain.")
+
+
 class LabelAnswer(Answer):
     label: str
     confidence: Share
@@ -81,6 +90,17 @@ def label_instructions(instructions: str, labels: tuple[Label, ...]) -> str:
     for label in labels:
         lines.append(f"- {label.id}: {label.description}")
         lines.extend(f'  - "{example}"' for example in label.examples[:_EXAMPLES])
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=16)
+def policy_instructions(instructions: str, rules: tuple[Rule, ...]) -> str:
+    """The node's instructions and the rules with some of their examples, in the order in which the dossier has them."""
+    lines = [instructions.strip(), "", "The rules:"]
+    for rule in rules:
+        lines.append(f"- {rule.id}: {rule.title}. {rule.why}")
+        lines.extend(f'  - breaks it: "{text}"' for text in rule.examples.must_match[:_EXAMPLES])
+        lines.extend(f'  - ordinary: "{text}"' for text in rule.examples.must_not_match[:_EXAMPLES])
     return "\n".join(lines)
 
 

@@ -20,21 +20,29 @@ A = TypeVar("A", bound=Answer)
 
 
 class Judge:
-    """Asks each node's model for answers of any shape. `use_of` says how a node uses its model, `build` makes the client."""
+    """Asks each node's model for answers of any shape.
+
+    `use_of` says how a node uses its model, `build` makes the client, `see` what of a text the provider may see.
+    """
 
     def __init__(
-        self, caller: Caller, use_of: Callable[[Node], ModelUse], build: Callable[[ModelUse], ChatOpenAI]
+        self,
+        caller: Caller,
+        use_of: Callable[[Node], ModelUse],
+        build: Callable[[ModelUse], ChatOpenAI],
+        see: Callable[[str], str],
     ) -> None:
         self._caller = caller
         self._use_of = use_of
         self._build = build
+        self._see = see
         self._structured: dict[tuple[Node, type[Answer]], Runnable[Any, Any]] = {}
 
     async def ask(self, node: Node, shape: type[A], instructions: str, text: str) -> A:
         """One answer. `instructions` are the same for every customer; `text` comes last. Raises ModelError, BudgetSpent."""
         use = self._use_of(node)
         model = self._model(node, use, shape)
-        messages = [SystemMessage(instructions.strip()), HumanMessage(text)]
+        messages = [SystemMessage(instructions.strip()), HumanMessage(self._see(text))]
 
         async def attempt(used: Tokens) -> A:
             answer = await model.ainvoke(messages)

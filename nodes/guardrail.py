@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from core.models import Label, Suspicion
 from core.turn import TurnContext
+from core.vocabulary import ANGER_BELOW, Stage
+from nodes.prompts import render_prompt
 from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 
-ANGER_BELOW = 0.3
+# Three messages, each clearly sadder than the one before, and the last below calm: our answers do not help this customer.
+_STEP_DOWN = 0.04
+_NOT_CALM = 0.42
+_SETTLED = ("opt_out", "empty")
+_TELLING_WORDS = 3
 # Triage alone may hand over only where it is this sure and the documents have no good answer: "what does a call cost in
 # request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
@@ -45,17 +55,53 @@ async def guardrail(state: GuardrailInput, runtime: Runtime[TurnContext]) -> Gua
     with turn.timed("guardrail"):
         draft = state.get("draft")
         if draft is not None:
-            return {"hand_over": _check_draft(turn, draft)}
-        hand_over = _check_inbound(turn, state)
+            return {"hand_over": await _check_draft(turn, draft)}
+        hand_over = _check_inbound(turn, state) or await _judge_inbound(turn, state)
         # What the policy gives to a person is never met with silence.
         return {"hand_over": hand_over, "silent": None if hand_over else state.get("silent")}
 
 
-def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
+async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
+    otherwise = "The draft would have been sent."
     for finding in turn.deps.policy.check(draft["text"], stage="draft", channel=turn.brief.channel):
-        counterfactual = "The draft would have been sent."
-        return _hand_over("policy_violation", finding.rule_id, finding.evidence, counterfactual)
-    return None
+        return _hand_over("policy_violation", finding.rule_id, finding.evidence, otherwise)
+    suspicion = await _judge(turn, draft["text"], "draft")
+    return _by_meaning("policy_violation", suspicion, otherwise) if suspicion else None
+
+
+async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
+    """What no pattern caught, judged by its meaning. It can only add to what the rules stop, never take from it.
+
+    A subject and a word or two say too little to be judged so; an opt-out or an empty message is settled.
+    """
+    if state.get("silent") in _SETTLED or len(turn.brief.text.split()) < _TELLING_WORDS:
+        return None
+    suspicion = await _judge(turn, turn.brief.text, "inbound")
+    if suspicion is None:
+        return None
+    intent = state.get("intent", {"label": "none"})["label"]
+    reason = turn.deps.policy.by_id[suspicion.rule_id].reason
+    return _by_meaning(reason, suspicion, f"No pattern matched; triage read it as {intent}.")
+
+
+async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None:
+    return await turn.deps.mind.judge_policy(
+        text,
+        turn.deps.policy.by_meaning(stage),
+        ordinary=ordinary_examples(turn.deps.intents) if stage == "inbound" else (),
+        instructions=render_prompt("guardrail", turn.deps.profile),
+    )
+
+
+def ordinary_examples(intents: Sequence[Label]) -> tuple[str, ...]:
+    """What customers ask when they ask nothing that a rule is about."""
+    special = {*_INTENT_REASONS, *_FOREIGN_TO_US}
+    return tuple(text for label in intents if label.id not in special for text in label.examples)
+
+
+def _by_meaning(reason: str, suspicion: Suspicion, counterfactual: str) -> HandOver:
+    evidence = f"{suspicion.evidence} ({suspicion.because}, {suspicion.confidence})"
+    return _hand_over(reason, f"{suspicion.rule_id}.by_meaning", evidence, counterfactual)
 
 
 def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
@@ -75,6 +121,9 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
             f"score {feeling['score']}: {', '.join(feeling['cues'])}",
             otherwise,
         )
+    if feeling and _is_falling([*turn.brief.moods, feeling["score"]]):
+        moods = ", ".join(f"{mood:.2f}" for mood in (*turn.brief.moods, feeling["score"]))
+        return _hand_over("angry_customer", "sentiment_falling", f"scores {moods}", otherwise)
     reason = _INTENT_REASONS.get(intent["label"])
     answerable = state.get("found", {}).get("best_score", 0.0) >= GOOD_MATCH
     if reason and intent["confidence"] >= INTENT_CONFIDENCE and not answerable:
@@ -89,6 +138,12 @@ def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
         evidence = f"triage: {intent['label']} with confidence {intent['confidence']}"
         return _hand_over("no_answer", f"intent.{intent['label']}", evidence, otherwise)
     return None
+
+
+def _is_falling(moods: Sequence[float]) -> bool:
+    """Mild frustration alone is met with empathy; one that grows from answer to answer is not."""
+    steps = pairwise(moods)
+    return len(moods) >= 3 and moods[-1] < _NOT_CALM and all(later <= earlier - _STEP_DOWN for earlier, later in steps)
 
 
 def _inbound_text(turn: TurnContext) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 from agents import RunContextWrapper, function_tool
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.contacts import foreign_contacts
 from core.errors import NotFound, PolicyRefusal
 from core.grounding.check import Verdict
 from core.grounding.text import letters_of, split_sentences
@@ -48,6 +49,9 @@ async def send_response(run: RunContextWrapper[TurnContext], sentences: list[Sen
     entries = [
         ReplySentence(s.text.strip(), tuple(_known(turn, p) for p in s.passages)) for s in sentences if s.text.strip()
     ]
+    # What a customer or a quoted mail wrote must not come back under our name: a sentence that points elsewhere is left out.
+    known = turn.known_contacts()
+    entries = [entry for entry in entries if not foreign_contacts(entry.text, known)]
     if not any(entry.passages for entry in entries):
         raise PolicyRefusal(_NOTHING_STATED)
     draft = _format(turn, entries)

@@ -19,10 +19,13 @@ from agents.tracing import get_trace_provider
 from structlog.testing import capture_logs
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Claim, Classification, Label, Rating
+from core.models import Claim, Classification, Label, Rating, Suspicion
+from core.policy import Examples, Rule
+from core.redaction import redact
 from core.settings import PROJECT_ROOT, Settings
 from core.spending import Meter, metered
 from llm.openai import OpenAiMind
+from llm.openai_agent import _as_seen
 from llm.openai_failures import read_failure
 from simulation.openai import OpenAiFake
 from simulation.openai_brain import Call, think
@@ -52,6 +55,7 @@ class Fallback:
     """The offline mind's place: it is asked only where the provider failed."""
 
     name: str = "fallback"
+    suspicion: Suspicion | None = None
     asked: list[str] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -76,6 +80,10 @@ class Fallback:
     async def find_unsupported(self, claims: Any, *, instructions: str) -> frozenset[int] | None:
         self.asked.append("find_unsupported")
         return None
+
+    async def judge_policy(self, text: str, rules: Any, *, ordinary: Any, instructions: str) -> Suspicion | None:
+        self.asked.append("judge_policy")
+        return self.suspicion
 
     def agent_model(self) -> Any:
         raise AssertionError("the responder has no fallback")
@@ -109,7 +117,7 @@ async def rig(request) -> AsyncIterator[Rig]:
         yield Rig(fake, Fallback(), base_url, request.param)
 
 
-async def run_agent(mind: OpenAiMind) -> Any:
+async def run_agent(mind: OpenAiMind, message: str = "Where?") -> Any:
     """An agent with one tool, driven as the responder drives its own."""
 
     @function_tool
@@ -126,7 +134,7 @@ async def run_agent(mind: OpenAiMind) -> Any:
         model_settings=settings,
         tool_use_behavior="stop_on_first_tool",
     )
-    return (await Runner.run(agent, "Where?")).final_output
+    return (await Runner.run(agent, message)).final_output
 
 
 def search_first(ask):
@@ -179,6 +187,55 @@ async def test_a_judgement_of_sentences_that_fails_is_none_not_a_yes(rig: Rig) -
     rig.fake.faults.add(mode="5xx", times=1000)
     assert await rig.mind(model_retries=0).find_unsupported(CLAIMS, instructions="Check.") is None
     assert rig.fallback.asked == ["find_unsupported"]
+
+
+RULES = tuple(
+    Rule(
+        id=name,
+        title=name.title(),
+        why="For the test.",
+        stages=("inbound",),
+        action="hand_over",
+        reason="legal",
+        any=("x",),
+        examples=Examples(must_match=("I sue.",), must_not_match=("A suit in size 48.",)),
+    )
+    for name in ("legal", "anger")
+)
+
+
+async def judge(mind: OpenAiMind) -> Suspicion | None:
+    return await mind.judge_policy("See you there.", RULES, ordinary=("How?",), instructions=INSTRUCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        ({"rule": "legal", "words": "See you", "confidence": 0.9}, "legal"),
+        ({"rule": "legal", "words": "See you", "confidence": 0.4}, None),
+        ({"rule": None, "words": "", "confidence": 1.0}, None),
+        ({"rule": "no_such_rule", "words": "See you", "confidence": 1.0}, None),
+    ],
+)
+async def test_the_policy_is_judged_by_one_call_and_only_a_sure_answer_counts(
+    rig: Rig, answer: dict[str, Any], rule: str | None
+) -> None:
+    rig.fake.brain = lambda ask: answer
+    found = await judge(rig.mind())
+    assert (found and found.rule_id) == rule
+    assert rig.requests == 1
+    assert 'breaks it: "I sue."' in rig.last.ask.system
+
+
+async def test_the_local_verdict_comes_first_and_saves_the_call(rig: Rig) -> None:
+    rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
+    assert await judge(rig.mind()) == rig.fallback.suspicion
+    assert rig.requests == 0
+
+
+async def test_a_policy_judge_that_fails_stops_nothing_more_than_the_local_verdict(rig: Rig) -> None:
+    rig.fake.faults.add(mode="5xx", times=9)
+    assert await judge(rig.mind(model_retries=0)) is None
 
 
 async def test_it_answers_in_any_language(rig: Rig) -> None:
@@ -246,6 +303,33 @@ async def test_a_case_is_summed_up_for_the_person(rig: Rig) -> None:
     rig.fake.faults.add(mode="5xx", times=9)
     assert await rig.mind().summarise("Money back!", instructions="Brief.") == ""
     assert (rig.fake.faults.pending[0].times, rig.fallback.asked) == (8, ["summarise"])
+
+
+PERSONAL = "I am ada@example.org, call +351 912 345 678, card 4111 1111 1111 1111."
+
+
+@pytest.mark.parametrize(("sees", "seen"), [("masked", False), ("all", True)])
+async def test_what_the_provider_sees_of_a_customer_is_a_setting(rig: Rig, sees: str, seen: bool) -> None:
+    rig.fake.brain = search_first
+    mind = rig.mind(model_sees=sees)
+    await mind.rate_sentiment(PERSONAL, instructions="Rate.")
+    await run_agent(mind, PERSONAL)
+    sent = str([received.body for received in rig.fake.received])
+    assert all((word in sent) == seen for word in ("ada@example.org", "+351 912 345 678", "4111 1111 1111 1111"))
+    assert ("[email], call [phone], card [card]" in sent) != seen
+
+
+def test_the_documents_are_left_to_the_letter() -> None:
+    history = {"type": "function_call_output", "call_id": "h", "output": PERSONAL}
+    found = {"type": "function_call_output", "call_id": "s", "output": "Write to support@tallyroot.example."}
+    calls = [
+        {"type": "function_call", "call_id": c, "name": n}
+        for c, n in (("h", "get_customer_history"), ("s", "search_knowledge_base"))
+    ]
+    seen = _as_seen([{"role": "user", "content": PERSONAL}, *calls, history, found], redact)
+    assert seen[1:3] == calls
+    assert seen[-1] == found
+    assert "ada@example.org" not in str(seen)
 
 
 async def test_nothing_is_kept_at_the_provider(rig: Rig) -> None:

@@ -207,3 +207,21 @@ async def test_the_ledger_balances_after_a_mixed_load(spine: Spine) -> None:
 
 async def _conversation(spine: Spine):
     return await spine.value("select id from conversations")
+
+
+async def test_the_moods_before_a_turn_are_read_from_the_conversation(spine: Spine) -> None:
+    spine.mind.score = 0.7
+    ticket = await spine.submit(QUESTION)
+    async with crew(spine.context):
+        await spine.until_status(ticket, "resolved")
+    conversation = await spine.value("select id from conversations")
+    async with transaction(spine.context.pool) as conn:
+        await conn.execute(
+            "insert into messages"
+            " (conversation_id, customer_id, inbound_event_id, ticket_id, direction, author, kind, body, channel)"
+            " select conversation_id, customer_id, inbound_event_id, ticket_id, 'inbound', 'customer', 'message', body, channel"
+            " from messages where direction = 'inbound'"
+        )
+        claim = await claim_turn(conn, conversation, lease_s=60, graph_version="test")
+    assert claim.brief is not None
+    assert list(claim.brief.moods) == [0.7]
