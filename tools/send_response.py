@@ -57,19 +57,13 @@ async def send_response(run: RunContextWrapper[TurnContext], sentences: list[Sen
     draft = _format(turn, entries)
     pieces, entry_of = _pieces(entries)
     verdicts, judged_by = await judge(turn, pieces)
-    refused = [v for v in verdicts if not v.supported]
     if all(v.kind == "courtesy" for v in verdicts):
         raise PolicyRefusal(_NOTHING_STATED)
-    if refused:
-        first = not turn.work.refused
-        turn.work.refused += refused
-        if first:
-            raise PolicyRefusal(explain(refused))
-        dropped = drop_unsupported(verdicts)
+    if refused := [v for v in verdicts if not v.supported]:
+        dropped = _drop(turn, verdicts, refused)
         if dropped is None:
             return _hand_over(turn, draft, refused)
-        entries = _without(entries, pieces, entry_of, dropped)
-        draft = _format(turn, entries)
+        draft = _format(turn, _without(entries, pieces, entry_of, dropped))
         verdicts = [v for v in verdicts if v.sentence_no not in dropped]
     sent = [v for v in verdicts if _stands_in(v.sentence, draft.text)]
     turn.work.reply = draft
@@ -77,6 +71,15 @@ async def send_response(run: RunContextWrapper[TurnContext], sentences: list[Sen
     turn.work.sources = _sources(turn, [(v.sentence_no, pieces[v.sentence_no]) for v in sent if v.kind != "courtesy"])
     turn.work.done.add("send")
     return json.dumps({"sent": True, "channel": draft.channel, "characters": len(draft.text)})
+
+
+def _drop(turn: TurnContext, verdicts: Sequence[Verdict], refused: Sequence[Verdict]) -> set[int] | None:
+    """What to leave out, None where a person must take over. The first time it is refused instead, to be repaired."""
+    first = not turn.work.refused
+    turn.work.refused += refused
+    if first:
+        raise PolicyRefusal(explain(verdicts))
+    return drop_unsupported(verdicts)
 
 
 def _known(turn: TurnContext, passage_id: str) -> UUID:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from core.grounding.copy import NEAR_COPY, doubts_about_copy, likeness
 from core.grounding.courtesy import is_courtesy
 from core.grounding.facts import Doubt, doubts_about_facts
 from core.grounding.language import is_foreign
+from core.grounding.near_copy import NEAR_COPY, doubts_about_copy, likeness
 from core.grounding.polarity import doubts_about_polarity
 from core.grounding.text import Read, Token, letters_of, read, split_sentences, stem_of
 from core.grounding.words import ABSOLUTE, GLUE

@@ -104,6 +104,24 @@ def test_what_the_passage_does_not_say_is_refused_and_the_rule_is_named(text: st
     assert verdict.evidence
 
 
+def test_a_near_copy_with_the_other_name_of_the_heading_is_refused() -> None:
+    shops = passage("Stock is sent to Fairloom every 15 minutes.", title="Cartwell and Fairloom", heading="Speed")
+    assert judge("Stock is sent to Fairloom every 15 minutes, please note.", shops).supported
+    verdict = judge("Stock is sent to Cartwell every 15 minutes.", shops)
+    assert (verdict.supported, verdict.rule, verdict.evidence) == (
+        False,
+        "swapped",
+        "Cartwell, where the source says Fairloom",
+    )
+
+
+def test_a_clause_of_one_word_can_be_denied_too() -> None:
+    source = passage("If that is not possible, we can sometimes increase your limit.", title="Limits", heading="")
+    assert judge("Please note: if that is not possible, we can sometimes increase your limit.", source).supported
+    verdict = judge("If that is possible, we can sometimes increase your limit.", source)
+    assert (verdict.supported, verdict.rule) == (False, "negation")
+
+
 def test_half_a_sentence_of_the_passage_is_no_quotation() -> None:
     verdict = judge("Sync automatically after working offline.")
     assert (verdict.kind, verdict.supported, verdict.rule) == ("worded", False, "negation")
@@ -140,6 +158,7 @@ def test_a_courtesy_states_nothing(text: str) -> None:
     [
         "We will refund you.",
         "It works offline.",
+        "I hope it works.",
         "I am sorry, your money comes back in 5 days.",
         "Thank you, a colleague will fix this soon.",
         "Sure, Fairloom is included.",
