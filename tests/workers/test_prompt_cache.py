@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -44,12 +45,13 @@ async def test_two_customers_share_the_beginning_of_every_request(online: Online
     grace = await beginnings(
         online, GRACE, "Where do I see who is a member of my workspace?", "Refund my June payment."
     )
-    # Triage, sentiment, the responder with its tools, the summary: one beginning each, and the same for both. For other
+    # Triage, sentiment, the responder with its tools, the summary: one beginning each (the guardrail has one for what comes
+    # in and one for drafts), and the same for both. For other
     # words a model is asked only where a search found nothing.
     both = ada.keys() & grace.keys()
     assert len(both) >= 4
     assert {kind: ada[kind] for kind in both} == {kind: grace[kind] for kind in both}
-    for [beginning] in ada.values():
+    for beginning in chain.from_iterable(ada.values()):
         assert not _PASSING.search(beginning)
         assert question not in beginning
 
