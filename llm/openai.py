@@ -20,6 +20,7 @@ from langchain_openai.chat_models.base import OpenAIRefusalError
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
+from core.marking import mark
 from core.models import Classification, Label, Rating, Suspicion
 from core.policy import Rule
 from core.ports import Mind
@@ -143,7 +144,7 @@ class OpenAiMind:
 
         async def online() -> Suspicion | None:
             system = policy_instructions(instructions, tuple(rules))
-            answer = await self._ask("judge_policy", PolicyAnswer, system, mark_customer_text(text))
+            answer = await self._ask("judge_policy", PolicyAnswer, system, mark("text", text))
             sure = answer.confidence >= _SURE and answer.rule in {rule.id for rule in rules}
             return Suspicion(answer.rule or "", answer.words[:300], answer.confidence, "the model") if sure else None
 

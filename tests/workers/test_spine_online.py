@@ -40,9 +40,14 @@ class Online:
         return ticket, status
 
     @property
+    def agent_asks(self) -> list[Ask]:
+        """What the responder's agent asked, judgements left out."""
+        return [received.ask for received in self.fake.received if received.ask.tools]
+
+    @property
     def steps(self) -> list[str]:
         """The tools that the model called, in order, as the last request shows them."""
-        return [step.tool for step in self.fake.received[-1].ask.steps]
+        return [step.tool for step in self.agent_asks[-1].steps]
 
 
 @pytest.fixture(params=["responses", "chat_completions"])
@@ -99,7 +104,9 @@ async def test_the_model_reads_company_facts_first_and_the_customer_only_in_the_
     await online.settle(QUESTION)
     profile = online.spine.context.deps.profile
     assert len(online.fake.received) == 8
-    for received in online.fake.received:
+    by_customer = [received for received in online.fake.received if "<customer_message>" in received.ask.user]
+    assert len(by_customer) == 6
+    for received in by_customer:
         system, user = received.ask.system, received.ask.user
         assert profile.name in system
         assert "billed to" not in system
@@ -137,8 +144,8 @@ async def test_a_provider_that_is_down_ends_with_a_person_who_is_told_so(online:
     assert await online.spine.value("select error_class from dead_letters") == "ModelError"
     notices = "select count(*) from messages where ticket_id = %s and direction = 'outbound'"
     assert await online.spine.value(notices, ticket) == 1
-    # Two attempts at the turn, each with two judgements and one step of the responder, each of those tried twice.
-    assert 1000 - fault.times == 2 * 3 * 2
+    # Two attempts at the turn, each with three judgements and one step of the responder, each of those tried twice.
+    assert 1000 - fault.times == 2 * 4 * 2
 
 
 async def test_a_hiccup_of_the_provider_is_not_noticed(online: Online) -> None:
@@ -164,7 +171,7 @@ async def test_an_answer_without_a_search_is_refused_by_the_tool_and_the_model_r
     online.fake.brain = lambda ask: hasty if ask.tools and not ask.steps else think(ask)
     _, status = await online.settle(QUESTION)
     assert status == "resolved"
-    refused = online.fake.received[-1].ask.steps[0]
+    refused = online.agent_asks[-1].steps[0]
     assert refused.tool == "send_response"
     assert refused.output.startswith("refused: Before send")
     assert "I have changed it" not in await online.spine.value("select body from messages where direction = 'outbound'")
