@@ -43,7 +43,8 @@ def plain_responder(prose: Prose) -> Node:
             await turn.deps.desk.open_ticket(turn.brief, category="general", priority="medium")
             await turn.deps.desk.list_history(turn.brief)
             text = prose.paragraph(6)
-            return {"draft": {"text": text, "parts": [text], "subject": None}, "hand_over": None}
+            letter = f"Hello,\n\n{text}\n\nBest wishes,\n{runtime.context.deps.profile.name} Support"
+            return {"draft": {"text": letter, "parts": [letter], "subject": None}, "hand_over": None}
 
     return responder
 

@@ -17,6 +17,7 @@ from langchain_openai import ChatOpenAI
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
+from core.marking import mark
 from core.model_use import ModelUse, Node
 from core.models import Claim, Classification, Label, Rating, Suspicion
 from core.policy import Rule
@@ -129,7 +130,7 @@ class OpenAiMind:
         if local is not None:
             return local
         system = policy_instructions(instructions, tuple(rules))
-        answer = await self._judge("guardrail", PolicyAnswer, system, mark_customer_text(text))
+        answer = await self._judge("guardrail", PolicyAnswer, system, mark("text", text))
         if answer is None or answer.confidence < _SURE or answer.rule not in {rule.id for rule in rules}:
             return None
         return Suspicion(answer.rule, answer.words[:300], answer.confidence, "the model")

@@ -54,14 +54,14 @@ async def test_every_call_of_a_turn_is_accounted_for(online: Online) -> None:
 async def test_the_model_reads_company_facts_first_and_the_customer_only_in_the_marked_block(online: Online) -> None:
     await online.settle(QUESTION)
     profile = online.spine.context.deps.profile
-    assert len(online.fake.received) >= 6
-    for received in online.fake.received:
+    by_customer = [received for received in online.fake.received if "<customer_message>" in received.ask.user]
+    assert len(by_customer) >= 6
+    for received in by_customer:
         system, user = received.ask.system, received.ask.user
         assert profile.name in system
         assert "billed to" not in system
         before, block = user.split("<customer_message>\n")
-        draft = system.startswith("You guard") and block.startswith("Hello Ada")
-        assert draft or block == f"{QUESTION}\n</customer_message>"
+        assert block == f"{QUESTION}\n</customer_message>"
         assert "billed to" not in before.split("<suggested_query>")[0]
     systems = {received.ask.tools: received.ask.system for received in online.fake.received}
     assert all(
