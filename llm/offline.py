@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ class OfflineMind:
         self._agent_model = agent_model
         self._classifiers: dict[tuple[Label, ...], Classifier] = {}
         self._scorer: SentimentScorer | None = None
+        self._fitting = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -52,13 +54,15 @@ class OfflineMind:
         return self._agent_model
 
     async def _classifier(self, labels: tuple[Label, ...]) -> Classifier:
-        if labels not in self._classifiers:
-            self._classifiers[labels] = await Classifier.fit(labels, self._embed)
+        async with self._fitting:  # who comes meanwhile waits for the one fit instead of starting another
+            if labels not in self._classifiers:
+                self._classifiers[labels] = await Classifier.fit(labels, self._embed)
         return self._classifiers[labels]
 
     async def _sentiment(self) -> SentimentScorer:
-        if self._scorer is None:
-            self._scorer = await SentimentScorer.fit(self._embed)
+        async with self._fitting:
+            if self._scorer is None:
+                self._scorer = await SentimentScorer.fit(self._embed)
         return self._scorer
 
     async def _embed(self, texts: Sequence[str]) -> Matrix:
