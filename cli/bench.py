@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.output import echo_json
+from cli.scratch import scratch_database
 from core.settings import load_settings
-from crm.embedded import attach_or_start
-from crm.migrate import migrate
 from evals.bench import Plan, run_bench
 from evals.bench_report import BenchReport
 
@@ -37,20 +31,11 @@ def bench(
     It starts a PostgreSQL of its own in a temporary folder and leaves nothing behind.
     """
     dossier = load_settings().dossier_dir
-    with _own_database() as dsn:
+    with scratch_database("fte-bench-") as dsn:
         report = asyncio.run(run_bench(dsn, dossier, Plan(seconds=seconds)))
     if as_json:
         return echo_json(report.as_dict())
     _print(report)
-
-
-@contextmanager
-def _own_database() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="fte-bench-") as folder:
-        os.chmod(folder, 0o711)  # noqa: S103 - where root runs this, the server's account must get in
-        with attach_or_start(Path(folder)) as dsn:
-            migrate(dsn)
-            yield dsn
 
 
 def _print(report: BenchReport) -> None:
