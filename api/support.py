@@ -33,7 +33,7 @@ from core.errors import Conflict, DatabaseUnavailable, NotFound
 from core.ids import new_ticket_id
 from core.vocabulary import Author, Category, Channel, Priority, TicketStatus
 from crm.inbound import Accepted, accept_event
-from crm.pool import transaction
+from crm.pool import single_statements, transaction
 from crm.views import TicketPage, get_ticket_page
 
 router = APIRouter(tags=["support"])
@@ -169,7 +169,7 @@ async def _accept(request: Request, submission: SubmitRequest, idempotency_key: 
     key = uuid4().hex if idempotency_key is None else check_idempotency_key(idempotency_key)
     ticket_id = new_ticket_id()
     try:
-        async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
+        async with single_statements(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             accepted = await accept_event(
                 conn,
                 channel="web_form",

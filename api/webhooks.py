@@ -21,7 +21,7 @@ from channels.whatsapp.status import read_status
 from core.errors import Conflict, InvalidInbound
 from core.vocabulary import Channel, InboundKind
 from crm.inbound import accept_event
-from crm.pool import transaction
+from crm.pool import single_statements
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 log = structlog.get_logger()
@@ -143,7 +143,7 @@ async def accept(
 ) -> None:
     """Store an event. A redelivery that differs in a detail is still the same event: the first is kept."""
     try:
-        async with transaction(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
+        async with single_statements(context_of(request).pool, timeout_s=ANSWER_TIMEOUT_S) as conn:
             accepted = await accept_event(
                 conn,
                 channel=channel,

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.bench_doors import AUTH_TOKEN, two_doors
 from cli.output import echo_json
 from cli.scratch import scratch_database
 from core.settings import load_settings
 from evals.bench import Plan, run_bench
+from evals.bench_edge import BAR, EdgeReport, measure_edge
 from evals.bench_report import BenchReport
 
 _TITLES = {
@@ -24,18 +26,35 @@ def bench(
     seconds: Annotated[
         float, typer.Option(min=0, help="How long to go on measuring; preparing takes about 15 more.")
     ] = 35,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="Measure how fast webhooks are accepted instead, beside a bare handler.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Messages a second and CPU a message through the graph, ours and LangGraph's defaults in one run.
 
     It starts a PostgreSQL of its own in a temporary folder and leaves nothing behind.
     """
+    if edge:
+        with scratch_database("fte-bench-") as dsn, two_doors(dsn) as (ours, bare):
+            measured = asyncio.run(measure_edge(ours, bare, AUTH_TOKEN))
+        return echo_json(measured.as_dict()) if as_json else _print_edge(measured)
     dossier = load_settings().dossier_dir
     with scratch_database("fte-bench-") as dsn:
         report = asyncio.run(run_bench(dsn, dossier, Plan(seconds=seconds)))
     if as_json:
         return echo_json(report.as_dict())
     _print(report)
+
+
+def _print_edge(report: EdgeReport) -> None:
+    figures = report.as_dict()
+    typer.echo(f"Signed WhatsApp webhooks on one process each, {figures['rounds']} rounds in turn\n")
+    for name in ("ours", "bare"):
+        spread = f"{figures[f'{name}_per_s_low']} to {figures[f'{name}_per_s_high']}"
+        typer.echo(f"  {name}  {figures[f'{name}_per_s']:>6}/s ({spread}), CPU {figures[f'{name}_cpu_ms']} ms each")
+    word = "ok   " if report.rate >= BAR else "BELOW"
+    typer.echo(f"\n  {word} {report.rate:.2f} (bar >= {BAR})  accepted, by a bare handler with one insert")
 
 
 def _print(report: BenchReport) -> None:

@@ -13,7 +13,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+
+from crm.pool import Pool
 
 
 class _NoLock:
@@ -29,7 +30,7 @@ class _NoLock:
 class TurnSaver(AsyncPostgresSaver):
     """Reads from PostgreSQL at once, writes when the turn's transaction says so. One thread is one turn."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
+    def __init__(self, pool: Pool) -> None:
         super().__init__(pool)  # pyright: ignore[reportArgumentType]
         self._kept: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
         self.lock = _NoLock()  # pyright: ignore[reportAttributeAccessIssue]

@@ -10,7 +10,6 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from core.errors import HandOverFence
 from core.models import FormattedReply, HistoryEntry, Source, Ticket, TurnBrief, TurnResult
@@ -18,7 +17,7 @@ from core.vocabulary import Author, Category, Channel, MessageKind, Priority
 from crm.checkpoints import TurnSaver, delete_checkpoints
 from crm.conversations import find_ticket, refine_ticket
 from crm.outbox import add_event
-from crm.pool import transaction
+from crm.pool import Pool, transaction
 from crm.turns import hold_turn
 
 OUTBOUND_TOPIC: dict[Channel, str] = {
@@ -86,7 +85,7 @@ _AUDIT = "insert into audit_log (actor, action, object, detail) values (%(actor)
 class CrmDesk:
     """`core.ports.Desk` over PostgreSQL."""
 
-    pool: AsyncConnectionPool
+    pool: Pool
     saver: TurnSaver
 
     async def find_ticket(self, brief: TurnBrief) -> Ticket | None:

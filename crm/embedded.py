@@ -10,6 +10,7 @@ exec.
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -50,6 +51,7 @@ __all__ = ["DataDirInUse", "EmbeddedPostgres", "EmbeddedPostgresError", "attach_
 
 START_TIMEOUT_S = 120.0  # crash recovery after a long day may take a while
 STOP_TIMEOUT_S = 60.0
+CRASH_PATIENCE_S = 10.0  # what a killed server's own children need to notice and to let go of its memory
 WATCH_S = 0.5
 POLL_S = 0.03
 LOG_ROTATE_BYTES = 5 * 2**20
@@ -123,8 +125,7 @@ class EmbeddedPostgres:
             self._binaries = find_binaries(self._home, self._account)
             self._make_cluster()
             self._check_version()
-            self._end_orphan()
-            self._launch()
+            self._launch(crashed=self._end_orphan())
         except BaseException:
             self.stop()
             raise
@@ -164,8 +165,7 @@ class EmbeddedPostgres:
                 if self._leaving.is_set() or self._server is None or self._server.poll() is None:
                     continue
                 with suppress(EmbeddedPostgresError):  # tried again at the next look; its log says why
-                    self._end_orphan()
-                    self._launch()
+                    self._launch(crashed=self._end_orphan())
 
     def _make_cluster(self) -> None:
         if self._cluster.exists():
@@ -202,8 +202,11 @@ class EmbeddedPostgres:
                 "choose another --data-dir, or dump it with its own version and load it here"
             )
 
-    def _end_orphan(self) -> None:
-        """Clear what a killed supervisor or a crash left. We hold the lock, so a server still here has no master."""
+    def _end_orphan(self) -> bool:
+        """Clear what a killed supervisor or a crash left; whether there was anything.
+
+        We hold the lock, so a server still here has no master.
+        """
         pid_file = self._cluster / "postmaster.pid"
         end = time.monotonic() + STOP_TIMEOUT_S
         while (pid := read_pid(pid_file)) and is_server_of(pid, self._cluster):
@@ -212,16 +215,22 @@ class EmbeddedPostgres:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
             time.sleep(0.1)
+        crashed = pid_file.exists()
         pid_file.unlink(missing_ok=True)  # its number may by now belong to any process; that one is left alone
+        return crashed
 
-    def _launch(self) -> None:
-        for _ in range(3):
+    def _launch(self, *, crashed: bool = False) -> None:
+        """Start the server. After a crash it refuses to for as long as a child of the old one still holds its memory."""
+        end = time.monotonic() + (CRASH_PATIENCE_S if crashed else 0)
+        for tries in itertools.count(1):
             port = self._choose_port()
             self._spawn(port)
             if self._wait_until_ready():
                 return
-            if self._wanted_port or is_free(port):
+            port_was_taken = tries < 3 and not self._wanted_port and not is_free(port)
+            if not port_was_taken and time.monotonic() >= end:
                 break
+            time.sleep(POLL_S)
         raise EmbeddedPostgresError(self._failure())
 
     def _choose_port(self) -> int:

@@ -64,7 +64,7 @@ def make_home(data_dir: Path, account: Account | None) -> Path:
             if account and not _can_enter(data_dir.resolve(), account):
                 _link_to_shelter(link, account)
             else:
-                link.mkdir()
+                link.mkdir(exist_ok=True)  # another command may be at it too
                 link.chmod(0o711)
     except OSError as exc:
         raise EmbeddedPostgresError(f"The data folder {data_dir} cannot be made: {exc.strerror}") from exc
@@ -84,7 +84,10 @@ def _link_to_shelter(link: Path, account: Account) -> None:
             f"Account {account.name}, as which PostgreSQL runs here, can reach neither {link.parent} nor {SHELTER}: "
             "choose a --data-dir that it can reach, or start as an ordinary user"
         )
-    link.symlink_to(home)
+    try:
+        link.symlink_to(home)
+    except FileExistsError:  # another command was faster; its folder is the one
+        home.rmdir()
 
 
 def find_binaries(home: Path, account: Account | None) -> Path:

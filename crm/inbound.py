@@ -17,6 +17,7 @@ from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.models import InboundEvent
 from core.vocabulary import Channel, InboundKind
+from crm.outbox import note_event
 
 # The topics are named here as text because crm knows nothing of the events room; tests/crm compare them.
 INBOUND_TOPIC: dict[Channel, str] = {
@@ -25,17 +26,15 @@ INBOUND_TOPIC: dict[Channel, str] = {
     "web_form": "fte.channels.webform.inbound",
 }
 
-# One statement, one round trip: the event, its outbox row and the relay's wake-up, or nothing of it.
+# One statement, one round trip: the event and its outbox row, or nothing of it.
 _INSERT = """
 with event as (
     insert into inbound_events (id, channel, kind, source_key, body, body_hash, raw, ticket_id)
     values (%(id)s, %(channel)s, %(kind)s, %(source_key)s, %(body)s, %(body_hash)s, %(raw)s, %(ticket_id)s)
     on conflict (channel, kind, source_key) do nothing returning id
-), told as (
-    insert into outbox (event_id, topic, key, type, payload, trace)
-    select gen_random_uuid(), %(topic)s, %(key)s, %(kind)s || '.accepted', jsonb_build_object('inbound_event_id', id), %(trace)s from event
 )
-select pg_notify('fte_outbox', '') from event
+insert into outbox (event_id, topic, key, type, payload, trace)
+select gen_random_uuid(), %(topic)s, %(key)s, %(kind)s || '.accepted', jsonb_build_object('inbound_event_id', id), %(trace)s from event
 """
 _FIND = """
 select id, ticket_id, body_hash from inbound_events
@@ -89,6 +88,7 @@ async def accept_event(
         "trace": Jsonb(dict(trace or {})),
     }
     if (await conn.execute(_INSERT, values)).rowcount:
+        note_event(conn)
         return Accepted(event_id, ticket_id, duplicate=False)
     row = await (await conn.execute(_FIND, values)).fetchone()
     assert row is not None

@@ -13,14 +13,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from core.ids import new_id
-
-NOTIFY_CHANNEL = "fte_outbox"
+from crm.pool import Connection
 
 _INSERT = """
 insert into outbox (event_id, topic, key, type, payload, trace, available_at)
 values (%(event_id)s, %(topic)s, %(key)s, %(type)s, %(payload)s, %(trace)s, now() + make_interval(secs => %(delay_s)s))
 """
-_NOTIFY = "select pg_notify('fte_outbox', '')"
 # skip locked: several relays share the work; order per key holds because a key's rows are claimed oldest first.
 _CLAIM = """
 select id, event_id, topic, key, type, payload, trace, occurred_at from outbox
@@ -66,8 +64,14 @@ async def add_event(
         "delay_s": delay_s,
     }
     await conn.execute(_INSERT, row)
-    await conn.execute(_NOTIFY)
+    note_event(conn)
     return event_id
+
+
+def note_event(conn: AsyncConnection) -> None:
+    """An event was written: the relay is woken once this transaction has committed."""
+    if isinstance(conn, Connection):
+        conn.wrote_event = True
 
 
 async def try_relay_lock(conn: AsyncConnection) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from psycopg import AsyncConnection
 
+from crm.outbox import note_event
+
 _EVENTS = """
 with stuck as (
     select case e.channel when 'web_form' then 'fte.channels.webform.inbound' else 'fte.channels.' || e.channel || '.inbound' end as topic,
@@ -34,7 +36,6 @@ select gen_random_uuid(), topic, key, type, payload from (select distinct * from
 where not exists (select from outbox o where o.topic = s.topic and o.key = s.key and o.payload = s.payload
                   and greatest(o.occurred_at, o.available_at) > now() - make_interval(secs => %(after_s)s))
 """
-_NOTIFY = "select pg_notify('fte_outbox', '')"
 _CLOSE = """
 update tickets set status = 'closed', updated_at = now()
 where status = 'resolved' and resolved_at < now() - make_interval(secs => %(after_s)s)
@@ -52,7 +53,7 @@ async def republish_unfinished(conn: AsyncConnection, *, after_s: float) -> int:
     """How many events were written again."""
     count = (await conn.execute(_EVENTS, {"after_s": after_s})).rowcount
     if count:
-        await conn.execute(_NOTIFY)
+        note_event(conn)
     return count
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from psycopg_pool import AsyncConnectionPool
 
 from channels.formatting import ChannelFormatter
 from core.clock import SystemClock
@@ -69,7 +70,9 @@ class Employee:
             await graph.remember(thread.conversation_id, texts)
 
 
-def make_employees(pool: Pool, saver_pool: Pool, dossier: Path, prose: Prose) -> dict[tuple[Load, Style], Employee]:
+def make_employees(
+    pool: Pool, saver_pool: AsyncConnectionPool, dossier: Path, prose: Prose
+) -> dict[tuple[Load, Style], Employee]:
     """All six. `saver_pool` is set up as LangGraph's documentation says: autocommit, prepared, rows as dicts."""
     profile = load_profile(dossier)
     policy = Policy.load(dossier / "policy.yaml", dossier / "profile.yaml")
@@ -101,7 +104,7 @@ def _ours(load: Load, pool: Pool, deps: Deps, prose: Prose) -> Employee:
     return Employee(graph, replace(deps, desk=desk), _claimer(load, pool, deps))
 
 
-def _defaults(load: Load, pool: Pool, saver_pool: Pool, deps: Deps, prose: Prose) -> Employee:
+def _defaults(load: Load, pool: Pool, saver_pool: AsyncConnectionPool, deps: Deps, prose: Prose) -> Employee:
     saver = AsyncPostgresSaver(cast(Any, saver_pool))
     if load == "orchestration":
         graph = chat_graph(saver, plain_responder(prose), record_in=None)

@@ -119,7 +119,8 @@ class KafkaMember:
                 ceiling = min(self._timings.reconnect_cap_s, 0.2 * 2.0 ** min(self._failures, 10))
                 self._failures += 1
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), random.uniform(0, ceiling))
+                    async with asyncio.timeout(random.uniform(0, ceiling)):
+                        await self._stopping.wait()
 
     async def _session(self) -> None:
         await self._before_joining()

@@ -100,7 +100,8 @@ class FaultyApp:
         if fault.mode == "timeout_after_accept":
             await self._app(scope, receive, _swallow)
             with suppress(TimeoutError):
-                await asyncio.wait_for(_until_gone(receive), fault.seconds)
+                async with asyncio.timeout(fault.seconds):
+                    await _until_gone(receive)
             return await _break_off(send)
         return await self._refuse(fault, send)
 

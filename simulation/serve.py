@@ -20,7 +20,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """`async with serve(app) as base_url`: up when entered, gone when left."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else Nagle stays on
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)

@@ -8,7 +8,14 @@ from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 pytest_plugins = ["tests.fixtures_db", "tests.fixtures_spine"]
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+SLOW_TIMEOUT_S = 900  # starts of the whole product, on a busy machine
 DATABASE_FIXTURES = {"postgres", "empty_db", "db", "pool", "spine"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 @pytest.hookimpl(trylast=True)

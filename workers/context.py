@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
 from core.errors import DatabaseUnavailable
 from core.ports import ChannelAdapter
@@ -16,7 +15,7 @@ from core.settings import Settings
 from core.turn import Deps
 from core.vocabulary import Channel
 from crm.dead_letters import add_dead_letter
-from crm.pool import transaction
+from crm.pool import Pool, transaction
 from events.bus import Bus, Delivered, Handler, Poison
 from graph.build import TurnGraph
 
@@ -27,7 +26,7 @@ _OUTAGE_PAUSE_S = 1.0
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     settings: Settings
-    pool: AsyncConnectionPool
+    pool: Pool
     bus: Bus
     deps: Deps
     graph: TurnGraph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -20,6 +20,7 @@ from workers.sweeper import Sweeper
 
 Role = Literal["intake", "agent", "delivery", "relay", "sweeper"]
 ROLES: tuple[Role, ...] = get_args(Role)
+_CANCEL_AGAIN_S = 5.0
 
 
 @contextlib.asynccontextmanager
@@ -50,7 +51,14 @@ async def crew(context: WorkerContext, roles: Sequence[Role] = ROLES) -> AsyncIt
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await asyncio.gather(*(subscription.stop() for subscription in subscriptions))
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: below Python 3.12 a library's `wait_for` can swallow a cancellation."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        running = (await asyncio.wait(running, timeout=_CANCEL_AGAIN_S))[1]

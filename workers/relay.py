@@ -9,8 +9,8 @@ import psycopg
 import structlog
 
 from core.errors import BusUnavailable, DatabaseUnavailable
-from crm.outbox import NOTIFY_CHANNEL, OutboxRow, claim_events, mark_published, next_due_s, try_relay_lock
-from crm.pool import transaction
+from crm.outbox import OutboxRow, claim_events, mark_published, next_due_s, try_relay_lock
+from crm.pool import RELAY_CHANNEL, transaction
 from events.envelope import Envelope
 from workers.context import WorkerContext
 
@@ -71,7 +71,7 @@ class Relay:
                 conninfo = self._context.pool.conninfo
                 assert isinstance(conninfo, str)
                 async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as conn:
-                    await conn.execute(f"listen {NOTIFY_CHANNEL}")
+                    await conn.execute(f"listen {RELAY_CHANNEL}")
                     self._wake.set()
                     async for _ in conn.notifies():
                         self._wake.set()

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,17 @@ def test_a_crashed_server_is_started_again_by_the_same_supervisor(data_dir: Path
         assert query(server.start(), b"SELECT count(*) FROM kept") == [(0,)]
 
 
+def test_a_restart_outwaits_a_child_of_the_crashed_server_that_still_holds_its_memory(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.dsn) as conn:
+        child = conn.info.backend_pid
+        os.kill(child, signal.SIGSTOP)  # it cannot notice that its master is gone
+        assert server.pid
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: server.pid is None)
+        threading.Timer(1, os.kill, (child, signal.SIGCONT)).start()
+        assert query(server.start(), b"SELECT 1") == [(1,)]
+
+
 def test_the_second_holder_is_refused_and_told_who_has_it(data_dir: Path, holder: Holder) -> None:
     with pytest.raises(DataDirInUse, match=f"run by process {holder.process.pid}: stop that one"):
         EmbeddedPostgres(data_dir).start()
@@ -263,6 +275,18 @@ def test_many_commands_at_once_share_one_server(data_dir: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script, data_dir], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
     assert [command.communicate(timeout=60)[0].strip() for command in commands] == ["(1,)"] * 3
+
+
+def test_many_commands_at_once_make_one_home(data_dir: Path) -> None:
+    for number in range(20):
+        folder, together = data_dir / str(number), threading.Barrier(8)
+
+        def make(folder: Path = folder, together: threading.Barrier = together) -> Path:
+            together.wait()
+            return embedded_files.make_home(folder, None)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len({home.result() for home in [pool.submit(make) for _ in range(8)]}) == 1
 
 
 def test_the_server_outlives_the_thread_that_started_it(data_dir: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import numpy as np
 import psycopg
@@ -8,7 +9,8 @@ import pytest
 
 from core.errors import DatabaseUnavailable
 from crm import pool as module
-from crm.pool import Pool, open_pool, transaction
+from crm.outbox import add_event
+from crm.pool import RELAY_CHANNEL, Pool, open_pool, single_statements, transaction
 
 
 async def value(pool: Pool, query: bytes) -> object:
@@ -32,6 +34,21 @@ async def test_a_transaction_is_kept_at_its_end_and_undone_by_an_error(pool: Poo
     with pytest.raises(ZeroDivisionError):
         await do(pool, b"INSERT INTO thing VALUES (2)", ZeroDivisionError())
     assert await value(pool, b"SELECT count(*) FROM thing") == 1
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_cancellation_that_meets_a_free_connection_is_not_swallowed(db: str, ticks: int) -> None:
+    async with await open_pool(db, max_size=1) as pool:
+        taken = await pool.getconn()
+        waiting = asyncio.create_task(do(pool, 60.0))
+        await asyncio.sleep(0.01)
+        await pool.putconn(taken)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        assert await asyncio.wait([waiting], timeout=5) == ({waiting}, set())
+        assert waiting.cancelled()
+        assert await value(pool, b"SELECT 1") == 1
 
 
 async def test_vectors_travel_in_binary(empty_db: str) -> None:
@@ -97,3 +114,46 @@ async def test_a_pool_on_no_server_fails_soon_and_clearly(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "POOL_TIMEOUT_S", 0.2)
     with pytest.raises(DatabaseUnavailable, match="No connection to PostgreSQL for nobody"):
         await open_pool("postgresql://fte@127.0.0.1:1/none", name="nobody")
+
+
+async def hears(listener: psycopg.AsyncConnection) -> int:
+    """How many notices have come within a moment."""
+    return len([notice async for notice in listener.notifies(timeout=0.3)])
+
+
+async def test_events_wake_the_relay_once_they_are_committed_and_only_then(pool: Pool, db: str) -> None:
+    async with await psycopg.AsyncConnection.connect(db, autocommit=True) as listener:
+        await listener.execute(f"listen {RELAY_CHANNEL}".encode())
+        with suppress(ZeroDivisionError):
+            async with transaction(pool) as conn:
+                await add_event(conn, "fte.metrics", "k", "undone", {})
+                raise ZeroDivisionError
+        async with transaction(pool) as conn:
+            await conn.execute(b"SELECT 1")
+        assert await hears(listener) == 0
+        async with transaction(pool) as conn:
+            await add_event(conn, "fte.metrics", "k", "done", {})
+            assert await hears(listener) == 0
+        assert await hears(listener) == 1
+
+
+async def test_events_committed_side_by_side_wake_the_relay_together(pool: Pool, db: str) -> None:
+    async def write() -> None:
+        async with transaction(pool) as conn:
+            await add_event(conn, "fte.metrics", "k", "done", {})
+
+    async with await psycopg.AsyncConnection.connect(db, autocommit=True) as listener:
+        await listener.execute(f"listen {RELAY_CHANNEL}".encode())
+        await asyncio.gather(*(write() for _ in range(40)))
+        assert 1 <= await hears(listener) < 40
+
+
+async def test_single_statements_are_kept_each_and_leave_the_connection_as_it_was(db: str) -> None:
+    async with await open_pool(db, max_size=1) as pool:
+        with suppress(ZeroDivisionError):
+            async with single_statements(pool) as conn:
+                await conn.execute(b"CREATE TABLE thing (id int)")
+                raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            await do(pool, b"INSERT INTO thing VALUES (1)", ZeroDivisionError())
+        assert await value(pool, b"SELECT count(*) FROM thing") == 0
