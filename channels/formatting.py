@@ -21,8 +21,8 @@ _SOURCES: Final = 5
 _TITLE_WORDS: Final = 20
 _SUBJECT_LENGTH: Final = 500
 _RE = re.compile(r"^(?:\s*(?:re|aw|sv|antw|fwd?|wg)\s*(?:\[\d+\])?\s*:)+\s*", re.I)
-# A name is put into mail that we sign, so only what looks like a name: no links, no sentences.
-_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'’\-])*")
+# A name is put into mail that we sign, so only what looks like a name: no links, not even a bare `evil.example`, no sentences.
+_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’\-]|\.(?= |$))*")
 
 
 class Profile(Protocol):

@@ -44,6 +44,7 @@ from llm.embedding import MiniLmEmbedder
 from llm.offline import OfflineMind
 from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
+from nodes.guardrail import ordinary_examples
 from workers.context import WorkerContext
 
 
@@ -78,7 +79,7 @@ def make_embedder(settings: Settings) -> Embedder:
 
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    offline = OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite))
+    offline = OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), vectors=settings.data_dir / "vectors")
     if settings.openai_api_key is None:
         return offline
     from llm.openai import OpenAiMind  # seconds of imports that the offline mode need not pay
@@ -120,6 +121,11 @@ async def warm_up(deps: Deps) -> None:
     """Load and fit the offline models now, so that the first customer does not wait for it."""
     if isinstance(deps.mind, OfflineMind):
         await deps.mind.warm_up(deps.intents)
+        await deps.mind.judge_policy(
+            "Hello.",
+            deps.policy.by_meaning("inbound"),
+            ordinary=ordinary_examples(deps.intents),
+        )
 
 
 def build_worker_context(

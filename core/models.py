@@ -309,3 +309,13 @@ class Rating:
 
     score: float
     cues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A rule that a mind sees broken: on which words of the text, how sure it is, and why it thinks so."""
+
+    rule_id: str
+    evidence: str
+    confidence: float
+    because: str

@@ -34,12 +34,6 @@ class Examples(_Frozen):
     must_not_match: tuple[str, ...] = ()
 
 
-class RuleExamples(Examples):
-    """Examples that a rule was tuned on, and others that were written before it and never tuned on."""
-
-    held_back: Examples = Examples()
-
-
 class WordList(_Frozen):
     """Words of a rule, written here or taken from a field of the company's profile."""
 
@@ -49,7 +43,10 @@ class WordList(_Frozen):
 
 
 class Rule(_Frozen):
-    """One rule. `unless` cancels a match of `any` that it overlaps, `unless_near` one in the same sentence; never `always`."""
+    """One rule. `unless` cancels a match of `any` that it overlaps, `unless_near` one in the same sentence; never `always`.
+
+    The examples also teach a mind what the rule means (`judge_policy`), unless it is a rule about form: `by_meaning: false`.
+    """
 
     id: str
     title: str
@@ -62,7 +59,8 @@ class Rule(_Frozen):
     always: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     unless_near: tuple[str, ...] = ()
-    examples: RuleExamples = RuleExamples()
+    by_meaning: bool = True
+    examples: Examples = Examples()
 
     @model_validator(mode="after")
     def _has_a_pattern(self) -> Rule:
@@ -121,7 +119,7 @@ def _uncancelled(
                 break
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """The compiled rules, in order of precedence: of several findings the first gives the reason."""
 
@@ -152,6 +150,15 @@ class Policy:
         compiled = (rule for rule in self._compiled if rule.applies(stage, channel))
         return tuple(finding for rule in compiled for finding in _findings(rule, text, seen, spans))
 
+    @cached_property
+    def _by_meaning(self) -> Mapping[Stage, tuple[Rule, ...]]:
+        stages: tuple[Stage, ...] = ("inbound", "draft", "send")
+        return {stage: tuple(r for r in self.rules if r.by_meaning and stage in r.stages) for stage in stages}
+
+    def by_meaning(self, stage: Stage) -> tuple[Rule, ...]:
+        """The rules of a stage that a mind may judge by what they mean, the same tuple each time."""
+        return self._by_meaning[stage]
+
     @property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
         """Every compiled pattern, for tests and reports."""
@@ -160,6 +167,14 @@ class Policy:
     @cached_property
     def by_id(self) -> Mapping[str, Rule]:
         return {rule.id: rule for rule in self.rules}
+
+
+def load_examples(path: Path) -> dict[str, Examples]:
+    """A file of examples by rule, such as the sentences that are held back to measure the policy."""
+    try:
+        return {rule_id: Examples.model_validate(examples) for rule_id, examples in _mapping(path).items()}
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def _findings(

@@ -19,10 +19,12 @@ from core.models import (
     Receipt,
     ReplySentence,
     SearchResult,
+    Suspicion,
     Ticket,
     TurnBrief,
     TurnResult,
 )
+from core.policy import Rule
 from core.vocabulary import Category, Channel, Priority
 
 
@@ -49,6 +51,12 @@ class Mind(Protocol):
     async def rate_sentiment(self, text: str, *, instructions: str) -> Rating: ...
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         """Another way to ask the same, for a search that found nothing."""
+        ...
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        """Which rule the text breaks though no pattern of it matched; `ordinary` are sentences that break none."""
         ...
 
     def agent_model(self) -> Any:

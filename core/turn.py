@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.clock import Clock
+from core.contacts import known_targets
 from core.errors import OrderViolation
 from core.models import Escalation, FormattedReply, Label, Passage, SearchResult, Source, TurnBrief
 from core.policy import Policy
@@ -67,6 +68,12 @@ class TurnContext:
     def remember(self, result: SearchResult) -> None:
         self.work.searches[normalise_query(result.query)] = result
         self.work.passages.update({str(p.id): p for p in result.passages})
+
+    def known_contacts(self) -> frozenset[str]:
+        """Where a reply may point: to the company, and to what the documents found in this turn name."""
+        profile, passages = self.deps.profile, self.work.passages.values()
+        ours = (profile.domain, profile.support_email, profile.help_centre_url)
+        return known_targets((*ours, *(part for p in passages for part in (p.text, p.title, p.url or ""))))
 
     @contextmanager
     def timed(self, node: str) -> Iterator[None]:

@@ -17,8 +17,8 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Passage, Rating, SearchResult, TurnBrief, TurnResult
-from core.policy import Finding, Policy
+from core.models import Classification, Label, Passage, Rating, SearchResult, Suspicion, TurnBrief, TurnResult
+from core.policy import Finding, Policy, Rule
 from crm.checkpoints import TurnSaver
 from crm.pool import Pool, transaction
 from graph.dry_run import DryRunDesk
@@ -61,6 +61,11 @@ class ScriptedMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        return None
 
     def agent_model(self) -> Model:
         return self.agent

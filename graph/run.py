@@ -13,6 +13,7 @@ from core.models import Escalation, FormattedReply, ReplySentence, ReviewDecisio
 from core.turn import Deps, TurnContext
 from graph.build import TurnGraph
 from graph.notices import handover_notice
+from nodes.boundary import stop_at_boundary
 from nodes.state import Draft, HandOver, TurnState, Verdict
 
 
@@ -91,17 +92,7 @@ def _as_hand_over(escalation: Escalation) -> HandOver:
 def _stopped_at_boundary(turn: TurnContext, state: dict[str, Any]) -> HandOver | None:
     """The send boundary (law 10): deterministic, on the final text, whatever the nodes before it believed."""
     draft: Draft | None = state.get("draft")
-    if draft is None or state.get("__interrupt__"):
-        return None
-    for finding in turn.deps.policy.check(draft["text"], stage="send", channel=turn.brief.channel):
-        return {
-            "reason": "policy_violation",
-            "rule": finding.rule_id,
-            "evidence": finding.evidence,
-            "counterfactual": "The reply would have been sent.",
-            "summary": "The reply was stopped at the send boundary.",
-        }
-    return None
+    return None if draft is None or state.get("__interrupt__") else stop_at_boundary(turn, draft)
 
 
 def _handed_over(turn: TurnContext, state: dict[str, Any], hand_over: HandOver) -> TurnResult:

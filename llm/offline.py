@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.models import Classification, Label, Rating
+from core.models import Classification, Label, Rating, Suspicion
+from core.policy import Rule
 from core.ports import Embedder
 from llm.classifier import Classifier
+from llm.kept_vectors import keeping
 from llm.kernel import Matrix
 from llm.language import detect_language
+from llm.likeness import RuleLikeness
 from llm.rewriting import rewrite
 from llm.sentiment import SentimentScorer
 
@@ -20,11 +24,14 @@ from llm.sentiment import SentimentScorer
 class OfflineMind:
     """`core.ports.Mind` from sentence vectors, labelled examples and rules. `agent_model` drives the responder."""
 
-    def __init__(self, embedder: Embedder, agent_model: Any) -> None:
+    def __init__(self, embedder: Embedder, agent_model: Any, *, vectors: Path | None = None) -> None:
+        """`vectors` is a folder that keeps what the fits need, so that the next start is quick."""
         self._embedder = embedder
+        self._fixed = keeping(self._embed, vectors, embedder.model_id)
         self._agent_model = agent_model
         self._classifiers: dict[tuple[Label, ...], Classifier] = {}
         self._scorer: SentimentScorer | None = None
+        self._likenesses: dict[tuple[tuple[Rule, ...], tuple[str, ...]], RuleLikeness] = {}
         self._fitting = asyncio.Lock()
 
     @property
@@ -50,19 +57,33 @@ class OfflineMind:
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str = "") -> str:
         return rewrite(question, tried)
 
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str = ""
+    ) -> Suspicion | None:
+        """By likeness to examples, which means something only beside ordinary sentences: without them there is no verdict."""
+        if not ordinary:
+            return None
+        return await (await self._likeness(tuple(rules), tuple(ordinary))).judge(text, self._embed)
+
     def agent_model(self) -> Any:
         return self._agent_model
 
     async def _classifier(self, labels: tuple[Label, ...]) -> Classifier:
         async with self._fitting:  # who comes meanwhile waits for the one fit instead of starting another
             if labels not in self._classifiers:
-                self._classifiers[labels] = await Classifier.fit(labels, self._embed)
+                self._classifiers[labels] = await Classifier.fit(labels, self._fixed)
         return self._classifiers[labels]
+
+    async def _likeness(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness:
+        async with self._fitting:
+            if (rules, ordinary) not in self._likenesses:
+                self._likenesses[rules, ordinary] = await RuleLikeness.fit(rules, ordinary, self._fixed)
+        return self._likenesses[rules, ordinary]
 
     async def _sentiment(self) -> SentimentScorer:
         async with self._fitting:
             if self._scorer is None:
-                self._scorer = await SentimentScorer.fit(self._embed)
+                self._scorer = await SentimentScorer.fit(self._fixed)
         return self._scorer
 
     async def _embed(self, texts: Sequence[str]) -> Matrix:

@@ -20,18 +20,21 @@ from langchain_openai.chat_models.base import OpenAIRefusalError
 from prometheus_client import Counter
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Rating
+from core.models import Classification, Label, Rating, Suspicion
+from core.policy import Rule
 from core.ports import Mind
 from core.settings import Settings
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
     Answer,
+    PolicyAnswer,
     QueryAnswer,
     SentimentAnswer,
     label_answer,
     label_instructions,
     mark_customer_text,
     other_words,
+    policy_instructions,
 )
 from llm.openai_calls import Patience, Unusable
 from llm.openai_usage import ModelUsage, record_usage
@@ -46,6 +49,8 @@ OPENAI = "https://api.openai.com/v1"
 # These think before they answer: they take an effort and refuse a temperature.
 _REASONS = re.compile(r"o\d|gpt-([5-9]|\d\d)(?!.*chat)")
 _MAX_CUES = 5
+# Below this a model guesses; the patterns and the local verdict have already let the text pass.
+_SURE = 0.7
 
 
 class OpenAiMind:
@@ -124,6 +129,25 @@ class OpenAiMind:
             online,
             lambda: self._fallback.rewrite_query(question, tried=tried, instructions=instructions),
         )
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        """The local verdict costs nothing and comes first; the model is asked once, about what that let pass."""
+        local = await self._fallback.judge_policy(text, rules, ordinary=ordinary, instructions=instructions)
+        if local is not None:
+            return local
+
+        async def online() -> Suspicion | None:
+            system = policy_instructions(instructions, tuple(rules))
+            answer = await self._ask("judge_policy", PolicyAnswer, system, mark_customer_text(text))
+            sure = answer.confidence >= _SURE and answer.rule in {rule.id for rule in rules}
+            return Suspicion(answer.rule or "", answer.words[:300], answer.confidence, "the model") if sure else None
+
+        async def nothing() -> Suspicion | None:
+            return None
+
+        return await self._or_offline("judge_policy", online, nothing)
 
     def agent_model(self) -> Model:
         return self._agent_model

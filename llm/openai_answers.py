@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from core.models import Label
+from core.policy import Rule
 
 _EXAMPLES = 4
 _TAG = re.compile(r"<(\s*/?\s*)customer_message", re.IGNORECASE)
@@ -42,6 +43,14 @@ class QueryAnswer(Answer):
     query: str = Field(description="The question in other words, at most 300 characters.", min_length=1)
 
 
+class PolicyAnswer(Answer):
+    """The rule that the text breaks, if any."""
+
+    rule: str | None = Field(description="The id of the rule that the text breaks most clearly, or null.")
+    words: str = Field(description="The words that break it, to the letter; empty when no rule is broken.")
+    confidence: Share = Field(description="From 0, a guess, to 1, certain.")
+
+
 class LabelAnswer(Answer):
     label: str
     confidence: Share
@@ -68,6 +77,17 @@ def label_instructions(instructions: str, labels: tuple[Label, ...]) -> str:
     for label in labels:
         lines.append(f"- {label.id}: {label.description}")
         lines.extend(f'  - "{example}"' for example in label.examples[:_EXAMPLES])
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=16)
+def policy_instructions(instructions: str, rules: tuple[Rule, ...]) -> str:
+    """The node's instructions and the rules with some of their examples, in the order in which the dossier has them."""
+    lines = [instructions.strip(), "", "The rules:"]
+    for rule in rules:
+        lines.append(f"- {rule.id}: {rule.title}. {rule.why}")
+        lines.extend(f'  - breaks it: "{text}"' for text in rule.examples.must_match[:_EXAMPLES])
+        lines.extend(f'  - ordinary: "{text}"' for text in rule.examples.must_not_match[:_EXAMPLES])
     return "\n".join(lines)
 
 

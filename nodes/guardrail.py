@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from core.models import Label, Suspicion
 from core.turn import TurnContext
+from core.vocabulary import Stage
+from nodes.prompts import render_prompt
 from nodes.state import Draft, Found, HandOver, Intent, Sentiment
 
 ANGER_BELOW = 0.3
@@ -45,17 +50,50 @@ async def guardrail(state: GuardrailInput, runtime: Runtime[TurnContext]) -> Gua
     with turn.timed("guardrail"):
         draft = state.get("draft")
         if draft is not None:
-            return {"hand_over": _check_draft(turn, draft)}
-        hand_over = _check_inbound(turn, state)
+            return {"hand_over": await _check_draft(turn, draft)}
+        hand_over = _check_inbound(turn, state) or await _judge_inbound(turn, state)
         # What the policy gives to a person is never met with silence.
         return {"hand_over": hand_over, "silent": None if hand_over else state.get("silent")}
 
 
-def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
+async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
+    otherwise = "The draft would have been sent."
     for finding in turn.deps.policy.check(draft["text"], stage="draft", channel=turn.brief.channel):
-        counterfactual = "The draft would have been sent."
-        return _hand_over("policy_violation", finding.rule_id, finding.evidence, counterfactual)
-    return None
+        return _hand_over("policy_violation", finding.rule_id, finding.evidence, otherwise)
+    suspicion = await _judge(turn, draft["text"], "draft")
+    return _by_meaning("policy_violation", suspicion, otherwise) if suspicion else None
+
+
+async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
+    """What no pattern caught, judged by its meaning. It can only add to what the rules stop, never take from it."""
+    suspicion = await _judge(turn, _inbound_text(turn), "inbound")
+    if suspicion is None:
+        return None
+    intent = state.get("intent", {"label": "none"})["label"]
+    reason = turn.deps.policy.by_id[suspicion.rule_id].reason
+    return _by_meaning(reason, suspicion, f"No pattern matched; triage read it as {intent}.")
+
+
+async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None:
+    if not text.strip():
+        return None
+    return await turn.deps.mind.judge_policy(
+        text,
+        turn.deps.policy.by_meaning(stage),
+        ordinary=ordinary_examples(turn.deps.intents) if stage == "inbound" else (),
+        instructions=render_prompt("guardrail", turn.deps.profile),
+    )
+
+
+def ordinary_examples(intents: Sequence[Label]) -> tuple[str, ...]:
+    """What customers ask when they ask nothing that a rule is about."""
+    special = {*_INTENT_REASONS, *_FOREIGN_TO_US}
+    return tuple(text for label in intents if label.id not in special for text in label.examples)
+
+
+def _by_meaning(reason: str, suspicion: Suspicion, counterfactual: str) -> HandOver:
+    evidence = f"{suspicion.evidence} ({suspicion.because}, {suspicion.confidence})"
+    return _hand_over(reason, f"{suspicion.rule_id}.by_meaning", evidence, counterfactual)
 
 
 def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:

@@ -9,6 +9,7 @@ from string import Template
 from core.profile import CompanyProfile
 
 _HERE = Path(__file__).parent
+PROMPTS = tuple(sorted(path.name.removesuffix(".prompt.md") for path in _HERE.glob("*.prompt.md")))
 
 
 @cache

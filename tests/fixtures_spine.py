@@ -15,8 +15,8 @@ from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
 from core.clock import SystemClock
 from core.ids import new_id, new_ticket_id
-from core.models import Classification, Label, Rating
-from core.policy import Policy
+from core.models import Classification, Label, Rating, Suspicion
+from core.policy import Policy, Rule
 from core.profile import load_profile
 from core.settings import PROJECT_ROOT, Settings
 from core.turn import Deps
@@ -60,6 +60,11 @@ class ScriptedMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return rewrite(question, tried)
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        return None
 
     def agent_model(self) -> Any:
         return OfflineAgentModel(EMBEDDER, rewrite=rewrite)

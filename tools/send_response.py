@@ -11,6 +11,7 @@ from uuid import UUID
 from agents import RunContextWrapper, function_tool
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.contacts import foreign_contacts
 from core.errors import NotFound, PolicyRefusal
 from core.models import ReplySentence, Source
 from core.turn import TurnContext
@@ -41,6 +42,9 @@ async def send_response(run: RunContextWrapper[TurnContext], sentences: list[Sen
     body = [
         ReplySentence(s.text.strip(), tuple(_known(turn, p) for p in s.passages)) for s in sentences if s.text.strip()
     ]
+    # What a customer or a quoted mail wrote must not come back under our name: a sentence that points elsewhere is left out.
+    known = turn.known_contacts()
+    body = [s for s in body if not foreign_contacts(s.text, known)]
     if not any(s.passages for s in body):
         raise PolicyRefusal("No sentence is supported by a passage; search again or hand over.")
     sources = _sources(turn, body)

@@ -142,3 +142,14 @@ def test_a_persons_words_get_greeting_and_signature_and_nothing_else():
     assert text == (
         "Dear Sam Lee,\n\nI looked at it.\n\nIt is fixed:\n- sync\n- export\n\nKind regards,\nThe Acme Support Team"
     )
+
+
+@pytest.mark.parametrize("name", ["evil.example", "Ada www.evil.example", "J.Smith"])
+def test_a_name_that_reads_like_an_address_on_the_net_is_not_greeted(name: str):
+    assert write("email", grounded("Open Settings."), customer_name=name).text.startswith("Hello,\n")
+
+
+def test_a_title_or_initial_before_a_name_is_greeted():
+    assert write("email", grounded("Open Settings."), customer_name="Dr. J. O'Neil").text.startswith(
+        "Dear Dr. J. O'Neil,"
+    )

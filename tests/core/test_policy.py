@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from core.errors import ConfigurationError
-from core.policy import Examples, Finding, Policy, Rule
+from core.policy import Examples, Finding, Policy, Rule, load_examples
 
 DOSSIER = Path(__file__).parents[2] / "dossier"
 POLICY = Policy.load(DOSSIER / "policy.yaml", DOSSIER / "profile.yaml")
@@ -25,43 +25,29 @@ def fires(rule: Rule, text: str) -> bool:
     )
 
 
-def measure(rule: Rule, examples: Examples) -> tuple[list[str], list[str]]:
-    """What the rule missed, and what it should have spared."""
-    missed = [text for text in examples.must_match if not fires(rule, text)]
-    false = [text for text in examples.must_not_match if fires(rule, text)]
-    return missed, false
+def every(examples: Examples) -> tuple[str, ...]:
+    return (*examples.must_match, *examples.must_not_match)
 
 
 class TestTheRulesOfTheDossier:
     @pytest.mark.parametrize("rule", RULES)
     def test_a_rule_brings_enough_examples(self, rule: Rule) -> None:
-        held_back = rule.examples.held_back
         assert min(len(rule.examples.must_match), len(rule.examples.must_not_match)) >= 20
-        assert min(len(held_back.must_match), len(held_back.must_not_match)) >= 15
-        tuned = {*rule.examples.must_match, *rule.examples.must_not_match}
-        assert not tuned & {*held_back.must_match, *held_back.must_not_match}
 
     @pytest.mark.parametrize("rule", RULES)
-    def test_a_rule_does_what_its_tuned_examples_say(self, rule: Rule) -> None:
-        missed, false = measure(rule, rule.examples)
-        assert len(missed) <= 0.05 * len(rule.examples.must_match), missed
-        assert not false
+    def test_no_pattern_fires_where_its_examples_forbid_it(self, rule: Rule) -> None:
+        assert not [text for text in rule.examples.must_not_match if fires(rule, text)]
 
-    def test_held_back_examples_are_caught_and_spared(self) -> None:
-        rows, caught, wanted, alarms, spared = [], 0, 0, 0, 0
-        for rule in POLICY.rules:
-            held_back = rule.examples.held_back
-            missed, false = measure(rule, held_back)
-            hits = len(held_back.must_match) - len(missed)
-            precision = hits / (hits + len(false)) if hits + len(false) else 1.0
-            rows.append(f"{rule.id:22} recall {hits / len(held_back.must_match):.3f}  precision {precision:.3f}")
-            rows.extend(f"    missed: {text}" for text in missed)
-            rows.extend(f"    false:  {text}" for text in false)
-            caught, wanted = caught + hits, wanted + len(held_back.must_match)
-            alarms, spared = alarms + len(false), spared + len(held_back.must_not_match)
-        print("\n".join(["", *rows, f"all: recall {caught / wanted:.3f}, false alarms {alarms / spared:.3f}"]))
-        assert caught / wanted >= 0.95
-        assert alarms / spared <= 0.03
+    @pytest.mark.parametrize("rule", [pytest.param(r, id=r.id) for r in POLICY.rules if r.stages != ("inbound",)])
+    def test_what_a_reply_must_not_say_is_caught_by_patterns_alone(self, rule: Rule) -> None:
+        """No model stands at the send boundary."""
+        missed = [text for text in rule.examples.must_match if not fires(rule, text)]
+        assert len(missed) <= 0.02 * len(rule.examples.must_match), missed
+
+    def test_what_is_held_back_was_never_tuned_on(self) -> None:
+        tuned = {text.casefold() for rule in POLICY.rules for text in every(rule.examples)}
+        held_back = load_examples(DOSSIER / "policy.held-back.yaml")
+        assert not {text.casefold() for examples in held_back.values() for text in every(examples)} & tuned
 
     @pytest.mark.parametrize(
         "text",
@@ -237,7 +223,7 @@ class TestCompiling:
         assert load().check("refund", stage="send") == ()
 
     def test_the_version_changes_with_a_rule_and_not_with_an_example(self, load: Callable[..., Policy]) -> None:
-        same = load(examples={"must_match": ["refund"], "must_not_match": [], "held_back": {}})
+        same = load(examples={"must_match": ["refund"], "must_not_match": []})
         assert load().version_hash == same.version_hash
         assert load().version_hash != load(any=[r"\brefunds\b"]).version_hash
 

@@ -19,7 +19,8 @@ from agents.tracing import get_trace_provider
 from structlog.testing import capture_logs
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Classification, Label, Rating
+from core.models import Classification, Label, Rating, Suspicion
+from core.policy import Examples, Rule
 from core.settings import PROJECT_ROOT, Settings
 from llm.openai import OpenAiMind
 from llm.openai_calls import read_failure
@@ -52,6 +53,7 @@ class Fallback:
     """The offline mind's place: it is asked only where the provider failed."""
 
     name: str = "fallback"
+    suspicion: Suspicion | None = None
     asked: list[str] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -68,6 +70,10 @@ class Fallback:
     async def rewrite_query(self, question: str, *, tried: Any, instructions: str) -> str:
         self.asked.append("rewrite_query")
         return "fallback query"
+
+    async def judge_policy(self, text: str, rules: Any, *, ordinary: Any, instructions: str) -> Suspicion | None:
+        self.asked.append("judge_policy")
+        return self.suspicion
 
     def agent_model(self) -> Any:
         raise AssertionError("the responder has no fallback")
@@ -156,6 +162,55 @@ async def test_a_score_outside_of_the_scale_is_asked_for_again(rig: Rig) -> None
 async def test_a_query_is_asked_in_other_words(rig: Rig) -> None:
     query = await rig.mind().rewrite_query("Where does my invoice hide?", tried=["invoice"], instructions="Rewrite.")
     assert query == "where invoice"
+
+
+RULES = tuple(
+    Rule(
+        id=name,
+        title=name.title(),
+        why="For the test.",
+        stages=("inbound",),
+        action="hand_over",
+        reason="legal",
+        any=("x",),
+        examples=Examples(must_match=("I sue.",), must_not_match=("A suit in size 48.",)),
+    )
+    for name in ("legal", "anger")
+)
+
+
+async def judge(mind: OpenAiMind) -> Suspicion | None:
+    return await mind.judge_policy("See you there.", RULES, ordinary=("How?",), instructions=INSTRUCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        ({"rule": "legal", "words": "See you", "confidence": 0.9}, "legal"),
+        ({"rule": "legal", "words": "See you", "confidence": 0.4}, None),
+        ({"rule": None, "words": "", "confidence": 1.0}, None),
+        ({"rule": "no_such_rule", "words": "See you", "confidence": 1.0}, None),
+    ],
+)
+async def test_the_policy_is_judged_by_one_call_and_only_a_sure_answer_counts(
+    rig: Rig, answer: dict[str, Any], rule: str | None
+) -> None:
+    rig.fake.brain = lambda ask: answer
+    found = await judge(rig.mind())
+    assert (found and found.rule_id) == rule
+    assert rig.requests == 1
+    assert 'breaks it: "I sue."' in rig.last.ask.system
+
+
+async def test_the_local_verdict_comes_first_and_saves_the_call(rig: Rig) -> None:
+    rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
+    assert await judge(rig.mind()) == rig.fallback.suspicion
+    assert rig.requests == 0
+
+
+async def test_a_policy_judge_that_fails_stops_nothing_more_than_the_local_verdict(rig: Rig) -> None:
+    rig.fake.faults.add(mode="5xx", times=9)
+    assert await judge(rig.mind(model_retries=0)) is None
 
 
 async def test_it_answers_in_any_language(rig: Rig) -> None:

@@ -12,8 +12,8 @@ from langgraph.runtime import Runtime
 
 from channels.formatting import ChannelFormatter
 from core.clock import SystemClock
-from core.models import Classification, Label, Passage, Rating, SearchResult
-from core.policy import Finding
+from core.models import Classification, Label, Passage, Rating, SearchResult, Suspicion
+from core.policy import Finding, Rule
 from core.ports import Formatter
 from core.profile import CompanyProfile, load_profile
 from core.settings import PROJECT_ROOT
@@ -54,6 +54,7 @@ class FakeMind:
     cues: tuple[str, ...] = ()
     understands: bool = True
     agent: Any = None
+    suspicion: Suspicion | None = None
     name: str = "fake"
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -70,6 +71,12 @@ class FakeMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
+
+    async def judge_policy(
+        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+    ) -> Suspicion | None:
+        self.asked.append((text, instructions))
+        return self.suspicion
 
     def agent_model(self) -> Any:
         return self.agent
@@ -99,7 +106,11 @@ class FakePolicy:
     words: dict[str, EscalationReason] = field(default_factory=dict)
     stages: tuple[str, ...] = ("inbound", "draft", "send")
     version_hash: str = "fake"
+    by_id: dict[str, Rule] = field(default_factory=dict)
     checked: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def by_meaning(self, stage: str) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.by_id.values() if stage in rule.stages)
 
     def check(self, text: str, *, stage: str, channel: str | None = None) -> tuple[Finding, ...]:
         self.checked.append((stage, text, channel))

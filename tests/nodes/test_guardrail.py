@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from core.models import Suspicion
+from core.policy import Rule
 from nodes.guardrail import GuardrailInput, GuardrailUpdate, guardrail
 from nodes.state import HandOver
-from tests.nodes.fakes import FakePolicy, make_turn, runtime
+from tests.nodes.fakes import FakeMind, FakePolicy, make_turn, runtime
 
 CALM: GuardrailInput = {
     "intent": {"label": "how_to", "confidence": 0.8},
@@ -112,3 +114,41 @@ async def test_a_forbidden_draft_goes_to_a_person() -> None:
 async def test_long_evidence_is_cut() -> None:
     word = "x" * 900
     assert len((await hand_over(CALM, word, FakePolicy({word: "legal"})))["evidence"]) == 500
+
+
+PRICES = Rule(
+    id="prices", title="", why="", stages=("inbound",), action="hand_over", reason="pricing_inquiry", any=("price",)
+)
+SUSPICION = Suspicion("prices", "is there a hobby rate", 0.61, "like 'any discount?'")
+
+
+async def test_what_no_pattern_caught_is_judged_by_its_meaning() -> None:
+    mind = FakeMind(suspicion=SUSPICION)
+    turn = make_turn("So, is there a hobby rate?", mind=mind, policy=FakePolicy(by_id={"prices": PRICES}))
+    found = (await guardrail(CALM, runtime(turn))).get("hand_over")
+    assert found is not None
+    assert (found["reason"], found["rule"]) == ("pricing_inquiry", "prices.by_meaning")
+    assert found["evidence"] == "is there a hobby rate (like 'any discount?', 0.61)"
+    assert len(mind.asked) == 1
+
+
+async def test_a_mind_can_release_nothing_that_a_rule_stopped() -> None:
+    """It is not even asked: a call less, and no way to argue with a pattern."""
+    mind = FakeMind(suspicion=None)
+    found = (await guardrail(CALM, runtime(make_turn("I want a refund", mind=mind, policy=REFUND)))).get("hand_over")
+    assert found is not None
+    assert mind.asked == []
+
+
+async def test_a_draft_that_no_pattern_stopped_is_judged_once_too() -> None:
+    promise = Rule(
+        id="promise", title="", why="", stages=("draft",), action="block", reason="policy_violation", any=("sure",)
+    )
+    mind = FakeMind(suspicion=Suspicion("promise", "it will be there", 0.9, "the model"))
+    state: GuardrailInput = {**CALM, "draft": {"text": "Trust me, it will be there.", "parts": [], "subject": None}}
+    found = (await guardrail(state, runtime(make_turn(mind=mind, policy=FakePolicy(by_id={"promise": promise}))))).get(
+        "hand_over"
+    )
+    assert found is not None
+    assert (found["reason"], found["rule"]) == ("policy_violation", "promise.by_meaning")
+    assert [text for text, _ in mind.asked] == ["Trust me, it will be there."]

@@ -10,13 +10,14 @@ import pytest
 
 from core.marking import mark
 from core.profile import CompanyProfile
+from nodes import prompts
 from nodes.prompts import render_prompt
 from nodes.responder import _task
 from tests.nodes.fakes import make_turn
 
 NODES = Path(__file__).parents[2] / "nodes"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-PROMPTS = sorted(path.name.removesuffix(".prompt.md") for path in NODES.glob("*.prompt.md"))
+PROMPTS = prompts.PROMPTS
 # A company of its own, so that the snapshots change with the prompts and with nothing else.
 COMPANY = CompanyProfile(
     name="Acorn Ltd",

@@ -87,7 +87,10 @@ async def test_a_question_is_answered_from_the_documents_with_its_sources(online
 
 async def test_every_call_of_a_turn_is_accounted_for(online: Online) -> None:
     await online.settle(QUESTION)
-    assert sorted(call.call for call in online.used) == ["classify", "rate_sentiment"] + ["respond"] * 4
+    assert (
+        sorted(call.call for call in online.used)
+        == ["classify", "judge_policy", "judge_policy", "rate_sentiment"] + ["respond"] * 4
+    )
     assert {call.model for call in online.used} == {"gpt-5", "gpt-5-mini"}
     assert sum(call.cost_usd_micros or 0 for call in online.used) > 0
 
@@ -95,7 +98,7 @@ async def test_every_call_of_a_turn_is_accounted_for(online: Online) -> None:
 async def test_the_model_reads_company_facts_first_and_the_customer_only_in_the_marked_block(online: Online) -> None:
     await online.settle(QUESTION)
     profile = online.spine.context.deps.profile
-    assert len(online.fake.received) == 6
+    assert len(online.fake.received) == 8
     for received in online.fake.received:
         system, user = received.ask.system, received.ask.user
         assert profile.name in system

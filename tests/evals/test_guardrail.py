@@ -1,0 +1,51 @@
+"""How well the policy holds, on sentences that no rule was tuned on. The table is printed: run with -s."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.policy import Policy, load_examples
+from core.profile import load_intents
+from core.settings import PROJECT_ROOT
+from core.turn import Deps
+from evals.guardrail import broken_rules, score_rules
+from llm.embedding import MiniLmEmbedder
+from llm.offline import OfflineMind
+from tests.nodes.fakes import make_turn
+
+# Thousands of sentences are embedded.
+pytestmark = pytest.mark.slow
+DOSSIER = PROJECT_ROOT / "dossier"
+
+
+@pytest.fixture(scope="module")
+def deps() -> Deps:
+    return replace(
+        make_turn().deps,
+        mind=OfflineMind(MiniLmEmbedder(), None),
+        policy=Policy.load(DOSSIER / "policy.yaml", DOSSIER / "profile.yaml"),
+        intents=load_intents(DOSSIER / "intents.yaml"),
+    )
+
+
+async def test_held_back_sentences_are_caught_and_spared(deps: Deps) -> None:
+    """The bars: recall 98 % and 3 % false alarms over all; a rule with 30 sentences moves in steps of 3 %."""
+    scores = await score_rules(deps, load_examples(DOSSIER / "policy.held-back.yaml"))
+    print("", *scores, sep="\n")
+    print(*(f"missed by {s.rule_id}: {text}" for s in scores for text in s.missed), sep="\n")
+    print(*(f"false alarm of {s.rule_id}: {text}" for s in scores for text in s.alarms), sep="\n")
+    assert sum(len(s.caught) for s in scores) >= 0.98 * sum(s.must for s in scores)
+    assert sum(len(s.alarms) for s in scores) <= 0.03 * sum(s.must_not for s in scores)
+    assert all(s.recall >= 0.93 and s.false_alarms <= 0.07 for s in scores)
+
+
+async def test_a_rule_is_broken_by_its_meaning_where_no_pattern_matches(deps: Deps) -> None:
+    text = "We are only two people, is there a hobby price?"
+    assert not deps.policy.check(text, stage="inbound")
+    assert await broken_rules(deps, text) == {"pricing_inquiry": "meaning"}
+
+
+async def test_an_ordinary_question_breaks_nothing(deps: Deps) -> None:
+    assert await broken_rules(deps, "How do I print labels for a delivery?") == {}

@@ -1,0 +1,128 @@
+"""Rules judged by what they mean, on a policy of one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.models import Suspicion
+from core.policy import Examples, Rule
+from llm.embedding import MiniLmEmbedder
+from llm.offline import OfflineMind
+
+DISCOUNT = Rule(
+    id="discount",
+    title="Discounts",
+    why="Sales decides.",
+    stages=("inbound",),
+    action="hand_over",
+    reason="pricing_inquiry",
+    any=("never",),
+    examples=Examples(
+        must_match=(
+            "Do you give discounts to schools?",
+            "Is there a rebate for charities?",
+            "Can we get a lower rate?",
+            "Would you reduce the fee for a small shop?",
+            "Are there special offers for new customers?",
+        ),
+        must_not_match=(
+            "How do I enter a discount on an order?",
+            "Can my buyers use a voucher?",
+            "Where do I set a sale price?",
+            "How do I lower the price of an item?",
+        ),
+    ),
+)
+PERSON = Rule(
+    id="person",
+    title="A person",
+    why="Whoever asks gets one.",
+    stages=("inbound",),
+    action="hand_over",
+    reason="human_requested",
+    any=("never",),
+    examples=Examples(
+        must_match=("Let me talk to somebody.", "Can a person call me?", "I want to speak to your staff."),
+        must_not_match=("How do I invite a person?", "Which staff can see costs?"),
+    ),
+)
+RULES = (DISCOUNT, PERSON)
+ORDINARY = (
+    "How do I print labels?",
+    "My labels come out blank since the update.",
+    "Which driver does the print agent need on Windows?",
+    "How do I import a file?",
+    "Where do I change my password?",
+    "The sync stopped at noon.",
+)
+MIND = OfflineMind(MiniLmEmbedder(), None)
+
+
+async def judge(text: str, mind: OfflineMind = MIND) -> Suspicion | None:
+    return await mind.judge_policy(text, RULES, ordinary=ORDINARY, instructions="")
+
+
+async def test_a_sentence_like_the_examples_breaks_the_rule_and_says_why() -> None:
+    found = await judge("Hello. Is there a lower fee for a charity?")
+    assert found is not None
+    assert found.rule_id == "discount"
+    assert found.evidence == "Is there a lower fee for a charity?" or found.evidence.startswith("Hello.")
+    assert found.because.startswith("like '")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("Could a member of your staff speak with me?", "person"), ("Any rebates for schools?", "discount")],
+)
+async def test_each_rule_answers_for_itself(text: str, rule: str) -> None:
+    found = await judge(text)
+    assert found is not None
+    assert found.rule_id == rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["How do I print two labels?", "Where do I enter a discount on the order?", "Which staff may see costs?", "ok"],
+)
+async def test_ordinary_and_look_alike_questions_break_none(text: str) -> None:
+    assert await judge(text) is None
+
+
+async def test_one_suspicious_sentence_beside_a_long_question_is_not_enough() -> None:
+    question = "My labels come out blank since the update of the print agent. Which driver do I need on Windows 11?"
+    assert await judge("I want to speak to you.") is not None
+    assert await judge(f"{question} The import stopped too. I want to speak to you.") is None
+
+
+async def test_without_ordinary_sentences_there_is_no_verdict() -> None:
+    assert await MIND.judge_policy(DISCOUNT.examples.must_match[0], RULES, ordinary=(), instructions="") is None
+
+
+async def test_what_was_fitted_once_is_read_from_the_folder(tmp_path: Path) -> None:
+    class Counting(MiniLmEmbedder):
+        asked = 0
+
+        async def embed(self, texts):
+            self.asked += len(texts)
+            return await super().embed(texts)
+
+    first, second = Counting(), Counting()
+    one = await judge("Any rebate for schools?", OfflineMind(first, None, vectors=tmp_path))
+    other = await judge("Any rebate for schools?", OfflineMind(second, None, vectors=tmp_path))
+    assert one == other
+    assert (first.asked > len(ORDINARY), second.asked) == (True, 1)
+
+
+async def test_a_folder_that_cannot_be_used_harms_nothing(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert await judge("Any rebate for schools?", OfflineMind(MiniLmEmbedder(), None, vectors=blocked)) is not None
+
+
+async def test_a_spoilt_file_is_computed_anew(tmp_path: Path) -> None:
+    await judge("Hello there you", OfflineMind(MiniLmEmbedder(), None, vectors=tmp_path))
+    (file,) = tmp_path.glob("*.npy")
+    file.write_bytes(b"broken")
+    assert await judge("Any rebate for schools?", OfflineMind(MiniLmEmbedder(), None, vectors=tmp_path)) is not None
