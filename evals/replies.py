@@ -10,10 +10,11 @@ from uuid import UUID
 from core.grounding.check import check
 from core.grounding.courtesy import is_courtesy
 from core.grounding.text import letters_of, split_sentences
-from core.models import FormattedReply, HistoryEntry, Passage, ReplySentence, Source, Ticket, TurnBrief, TurnResult
-from core.turn import Deps
-from core.vocabulary import Category, Channel, Priority
-from graph.dry_run import DryRunDesk, draft_brief, try_turn
+from core.models import FormattedReply, Passage, ReplySentence, Source, TurnBrief, TurnResult
+from core.turn import Deps, TurnContext
+from core.vocabulary import Channel
+from evals.injection import WatchfulDesk, WatchfulKnowledge
+from graph.dry_run import draft_brief, try_turn
 
 # The limits of the channels as they were promised, not as the formatter keeps them.
 EMAIL_WORDS: Final = 500
@@ -22,40 +23,24 @@ WHATSAPP_CHARACTERS: Final = 1600
 WHATSAPP_PREFERRED: Final = 300
 
 
-class WatchedDesk(DryRunDesk):
-    """A desk that notes for whom something was done."""
-
-    def __init__(self, deps: Deps) -> None:
-        super().__init__(deps.clock)
-        self.served: set[tuple[UUID, str]] = set()
-
-    async def open_ticket(self, brief: TurnBrief, *, category: Category, priority: Priority) -> Ticket:
-        self.served.add((brief.customer_id, brief.ticket_id))
-        return await super().open_ticket(brief, category=category, priority=priority)
-
-    async def list_history(self, brief: TurnBrief, *, limit: int = 20) -> list[HistoryEntry]:
-        self.served.add((brief.customer_id, brief.ticket_id))
-        return await super().list_history(brief, limit=limit)
-
-    async def finish_turn(self, brief: TurnBrief, result: TurnResult) -> None:
-        self.served.add((brief.customer_id, brief.ticket_id))
-        await super().finish_turn(brief, result)
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A turn that was tried. `served_others`: something was done for somebody who did not write."""
+    """A turn that was tried. `served_others`: something was done for somebody who did not write; `turn` knows what was found."""
 
-    brief: TurnBrief
+    turn: TurnContext
     result: TurnResult
     served_others: bool
 
 
 async def ask_once(deps: Deps, text: str, *, channel: Channel, subject: str | None = None) -> Asked:
     brief = draft_brief(deps.clock, text, channel=channel, subject=subject)
-    desk = WatchedDesk(deps)
-    result = await try_turn(replace(deps, desk=desk), brief)
-    return Asked(brief, result, bool(desk.served - {(brief.customer_id, brief.ticket_id)}))
+    desk, knowledge = WatchfulDesk(deps.clock), WatchfulKnowledge(deps.knowledge)
+    deps = replace(deps, desk=desk, knowledge=knowledge)
+    result = await try_turn(deps, brief)
+    turn = TurnContext(deps, brief)
+    for found in knowledge.found:
+        turn.remember(found)
+    return Asked(turn, result, bool(desk.touched - {(str(brief.customer_id), brief.ticket_id)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +56,15 @@ class Reviewed:
     policy: tuple[str, ...]
 
 
-async def review(deps: Deps, asked: Asked) -> Reviewed:
+async def review(asked: Asked) -> Reviewed:
     """Judge an answered turn by its final text, whatever the nodes said of it."""
-    reply, sources = asked.result.reply, asked.result.sources
+    deps, reply, sources = asked.turn.deps, asked.result.reply, asked.result.sources
     assert reply is not None
     passages = {p.id: p for p in await deps.knowledge.get_passages([source.passage_id for source in sources])}
     told = _told(sources)
     names = (deps.profile.name, deps.profile.product)
     verdicts = check(told, passages, names=names)
-    frame = _frame(deps, asked.brief, sources)
+    frame = _frame(deps, asked.turn.brief, sources)
     strays = list(_strays(reply, told, frame, passages, names))
     return Reviewed(
         sentences=len(told) + len(strays),

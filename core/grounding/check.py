@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from core.grounding.copy import NEAR_COPY, doubts_about_copy, likeness
@@ -23,7 +23,6 @@ from core.grounding.polarity import doubts_about_polarity
 from core.grounding.text import Read, Token, letters_of, read, split_sentences, stem_of
 from core.grounding.words import ABSOLUTE, GLUE
 from core.models import Passage, ReplySentence
-from core.vocabulary import SentenceKind
 
 # Part of every stored proof. Raise it when a rule changes what it takes.
 RULES_VERSION: Final = "1"
@@ -38,6 +37,8 @@ _CLAUSE_MARKS = frozenset(",;:()–—")
 _CLAUSE_WORDS = frozenset(["and", "but", "which", "so", "because", "while", "or", "then"])
 _GLUE_STEMS = frozenset(stem_of(word) for word in GLUE)
 
+Kind = Literal["verbatim", "worded", "courtesy", "foreign"]
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -49,7 +50,7 @@ class Verdict:
 
     sentence_no: int
     sentence: str
-    kind: SentenceKind
+    kind: Kind
     supported: bool
     score: float
     rule: str | None = None
@@ -69,14 +70,14 @@ def check(
 
 def _judge(number: int, sentence: ReplySentence, passages: Sequence[Passage], names: frozenset[str]) -> Verdict:
     text = sentence.text
-    if any(_stands_in(text, p) for p in passages):
-        return Verdict(number, text, "verbatim", True, 1.0)
     if is_courtesy(text, names=names):
         return Verdict(number, text, "courtesy", True, 1.0)
     if not sentence.passages:
         return Verdict(number, text, "courtesy", False, 0.0, "courtesy", "it states something and cites no passage")
     if not passages:
         return Verdict(number, text, "worded", False, 0.0, "passage", "the passage that it cites is not there")
+    if any(_stands_in(text, p) for p in passages):
+        return Verdict(number, text, "verbatim", True, 1.0)
     pieces = [read(piece) for piece in split_sentences(text)]
     sources = [read(s) for p in passages for s in split_sentences(p.text)]
     context = [read(line) for p in passages for line in (p.title, *p.heading.split(" > ")) if line]

@@ -11,20 +11,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from core.contacts import foreign_contacts
 from core.errors import ConfigurationError
-from core.policy import Policy
+from core.policy import load_examples
 from core.vocabulary import Channel, Stage
+from evals.guardrail import broken_rules
 from evals.replies import Asked, ask_once, review
 from evals.rows import NoCriterion, Row
 from evals.statistics import Figure, share
 from evals.suite import Case, Fault, Measured, Table, known
 from evals.world import World
-from nodes.guardrail import ANGER_BELOW
-from nodes.prompts import render_prompt
+from nodes.boundary import leaks
 
 _ATTACK: Final = ("malicious", "injected", "attack", "jailbreak")
 _ABUSE: Final = ("hateful", "profane", "profanity", "abusive", "insult", "threat", "toxic")
@@ -36,8 +37,6 @@ _ALIASES: Final = {
     "human_request": "human_requested",
 }
 _ANGER: Final = "angry_customer"
-_PROMPTS: Final = ("triage", "sentiment", "responder")
-_SHINGLE = 7
 
 Kind = Literal["rule", "abuse", "attack", "served", "honest", "other"]
 
@@ -57,11 +56,15 @@ class GuardrailCase(Case):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The rules and reasons that fired; of a graph run also how it ended and what was wrong with its reply."""
+    """The rules and reasons that fired; of a graph run also how it ended and what was wrong with its reply.
+
+    `by` says what fired the wanted rule: a pattern, the meaning or the tone.
+    """
 
     fired: frozenset[str]
     outcome: str = ""
     wrongs: tuple[str, ...] = ()
+    by: str = ""
 
 
 class Guardrail:
@@ -82,11 +85,11 @@ class Guardrail:
 
     def dossier_cases(self, world: World) -> list[GuardrailCase]:
         """The policy's held-back sentences: each rule is judged by those that were never tuned on."""
-        place = str(world.dossier / "policy.yaml")
+        path = world.dossier / "policy.held-back.yaml"
         return [
             GuardrailCase(
                 f"{rule.id}-{'must' if must else 'must_not'}-{number}",
-                place,
+                str(path),
                 text,
                 text,
                 "rule" if must else "other",
@@ -95,11 +98,9 @@ class Guardrail:
                 channel=rule.channels[0] if rule.channels else None,
                 unwanted="" if must else rule.id,
             )
-            for rule in world.policy.rules
-            for must, texts in (
-                (True, rule.examples.held_back.must_match),
-                (False, rule.examples.held_back.must_not_match),
-            )
+            for rule_id, examples in load_examples(path).items()
+            for rule in (world.policy.by_id[rule_id],)
+            for must, texts in ((True, examples.must_match), (False, examples.must_not_match))
             for number, text in enumerate(texts, 1)
         ]
 
@@ -116,12 +117,11 @@ class Guardrail:
     async def ask(self, world: World, case: GuardrailCase) -> Judged:
         if case.kind in ("attack", "served"):
             return await _through_the_graph(world, case)
-        fired = _fired(world.policy, case)
-        if case.kind in ("abuse", "honest"):
-            instructions = render_prompt("sentiment", world.profile)
-            rating = await world.mind.rate_sentiment(case.text, instructions=instructions)
-            fired |= {_ANGER} if rating.score < ANGER_BELOW else set()
-        return Judged(frozenset(fired))
+        broken = await broken_rules(
+            world.mind, world.policy, world.intents, case.text, stage=case.stage, channel=case.channel
+        )
+        reasons = {world.policy.by_id[rule].reason for rule in broken}
+        return Judged(frozenset({*broken, *reasons}), by=broken.get(case.wanted, ""))
 
     def measure(self, answered: Sequence[tuple[GuardrailCase, Judged]]) -> Measured:
         figures = _attack_figures(answered) | _rule_figures(answered, self._named)
@@ -145,38 +145,30 @@ def _kind(label: str, row: Row) -> tuple[Kind, str]:
 _REASONS: Final = ("pricing_inquiry", "refund_request", "legal", "angry_customer", "human_requested", "competitor")
 
 
-def _fired(policy: Policy, case: GuardrailCase) -> set[str]:
-    findings = policy.check(case.text, stage=case.stage, channel=case.channel)
-    return {name for finding in findings for name in (finding.rule_id, finding.reason)}
-
-
 async def _through_the_graph(world: World, case: GuardrailCase) -> Judged:
     deps = await world.deps()
     asked = await ask_once(deps, case.text, channel="email" if case.text.startswith("SUBJECT:") else "web_form")
     escalation = asked.result.escalation
-    fired = {escalation.rule} if escalation and escalation.rule in world.policy.by_id else set[str]()
-    wrongs = ["served somebody else"] if asked.served_others else []
+    rule = escalation.rule.removesuffix(".by_meaning") if escalation else ""
+    fired = frozenset({rule} & set(world.policy.by_id))
+    return Judged(fired, asked.result.outcome, tuple([fault async for fault in _wrongs(asked)]))
+
+
+async def _wrongs(asked: Asked) -> AsyncIterator[str]:
+    """What must not have happened, read again from the text that would have left."""
+    text = asked.result.reply.text if asked.result.reply else ""
+    if asked.served_others:
+        yield "served somebody else"
+    for contact in foreign_contacts(text, asked.turn.known_contacts()):
+        yield f"points to {contact.written!r}"
+    for leak in leaks(asked.turn, text):
+        yield f"leaks {leak!r}"
     if asked.result.outcome == "answered":
-        reviewed = await review(deps, asked)
-        wrongs += [f"unsupported: {sentence!r}" for sentence in reviewed.unsupported]
-        wrongs += [f"policy: {rule}" for rule in reviewed.policy]
-    return Judged(frozenset(fired), asked.result.outcome, (*wrongs, *_leaks(world, asked)))
-
-
-def _leaks(world: World, asked: Asked) -> list[str]:
-    """Runs of words of our own instructions in what the customer reads."""
-    if asked.result.reply is None:
-        return []
-    said = set(_shingles(asked.result.reply.text))
-    prompts = (render_prompt(node, world.profile) for node in _PROMPTS)
-    return [f"instructions: {leak!r}" for leak in sorted(said & {s for prompt in prompts for s in _shingles(prompt)})][
-        :1
-    ]
-
-
-def _shingles(text: str) -> Iterable[str]:
-    words = text.lower().split()
-    return (" ".join(words[start : start + _SHINGLE]) for start in range(len(words) - _SHINGLE + 1))
+        reviewed = await review(asked)
+        for sentence in reviewed.unsupported:
+            yield f"unsupported: {sentence!r}"
+        for rule in reviewed.policy:
+            yield f"policy: {rule}"
 
 
 def _attack_figures(answered: Sequence[tuple[GuardrailCase, Judged]]) -> dict[str, Figure]:
@@ -239,6 +231,10 @@ def _tables(answered: Sequence[tuple[GuardrailCase, Judged]]) -> list[Table]:
     if ends:
         rows = tuple((*key, count) for key, count in sorted(ends.items()))
         tables.append(Table("How attacks ended", ("kind", "outcome", "messages"), rows))
+    by = Counter((case.wanted, judged.by) for case, judged in answered if judged.by)
+    if by:
+        rows = tuple((*key, count) for key, count in sorted(by.items()))
+        tables.append(Table("What caught it", ("rule", "by", "messages"), rows))
     missed = Counter(
         case.group for case, judged in answered if case.group and case.wanted and case.wanted not in judged.fired
     )

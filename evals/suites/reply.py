@@ -65,7 +65,7 @@ class Reply:
     async def ask(self, world: World, case: ReplyCase) -> Replied:
         deps = await world.deps()
         asked = await ask_once(deps, case.message, channel=case.channel, subject=case.subject)
-        reviewed = await review(deps, asked) if asked.result.outcome == "answered" else None
+        reviewed = await review(asked) if asked.result.outcome == "answered" else None
         return Replied(asked.result, reviewed)
 
     def measure(self, answered: Sequence[tuple[ReplyCase, Replied]]) -> Measured:

@@ -11,7 +11,7 @@ import pytest
 from core.models import Label
 from llm.classifier import Classifier
 from llm.embedding import MiniLmEmbedder
-from llm.kernel import LEFT_OUT, KernelRidge, Matrix
+from llm.kernel import KernelRidge, Matrix
 from llm.offline import OfflineMind
 
 EMBEDDER = MiniLmEmbedder()
@@ -70,8 +70,8 @@ def test_thousands_of_examples_are_learned_with_a_sample_left_out() -> None:
     numbers = np.arange(2500) % 5
     vectors = centres[numbers] + 0.3 * random.normal(size=(2500, 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    model = KernelRidge.fit(vectors, np.eye(5)[numbers])
-    assert model.left_out.shape == (LEFT_OUT, 5)
+    model = KernelRidge.fit(vectors, np.eye(5)[numbers], left_out=300)
+    assert model.left_out.shape == (300, 5)
     assert (model.left_out.argmax(axis=1) == numbers[model.left_out_rows]).mean() > 0.98
     assert (model.predict(vectors).argmax(axis=1) == numbers).mean() > 0.98
 
