@@ -6,8 +6,9 @@ cd "$(dirname "$0")/../.." || exit 1
 data=$1
 shift
 wanted=" $* "
-split=$(mktemp -d)
-trap 'rm -rf "$split"' EXIT
+scratch=$(mktemp -d)
+split=$scratch/split
+trap 'rm -rf "$scratch"' EXIT
 
 baseline() {
     name=$1
