@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from channels.web_form.adapter import WebForm
@@ -35,13 +36,15 @@ def build_world(settings: Settings, options: Options) -> World:
     """Vectors are kept in the data folder, so that the second run of a data set embeds nothing."""
     embedder = StoredEmbedder(make_embedder(settings), settings.data_dir / VECTORS)
     dossier = settings.dossier_dir
+    mind = make_mind(settings, embedder)
 
     def wire(pool: Pool) -> Deps:
-        return build_deps(settings, pool, DryRunDesk(SystemClock()), embedder=embedder)
+        """With the one mind of the run, so that nothing is fitted twice."""
+        return replace(build_deps(settings, pool, DryRunDesk(SystemClock()), embedder=embedder), mind=mind)
 
     return World(
         dossier=dossier,
-        mind=make_mind(settings, embedder),
+        mind=mind,
         policy=Policy.load(dossier / "policy.yaml", dossier / "profile.yaml"),
         profile=load_profile(dossier),
         intents=load_intents(dossier / "intents.yaml"),
