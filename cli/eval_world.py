@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
 from channels.web_form.adapter import WebForm
-from cli.deps import build_deps, make_embedder, make_mind
+from cli.deps import build_deps, make_embedder, make_mind, warm_up
 from cli.scratch import scratch_pool
 from core.clock import SystemClock
 from core.policy import Policy
-from core.ports import ChannelAdapter
+from core.ports import ChannelAdapter, Desk
 from core.profile import load_intents, load_profile
 from core.settings import Settings
 from core.turn import Deps
@@ -38,9 +38,12 @@ def build_world(settings: Settings, options: Options) -> World:
     dossier = settings.dossier_dir
     mind = make_mind(settings, embedder)
 
-    def wire(pool: Pool) -> Deps:
-        """With the one mind of the run, so that nothing is fitted twice."""
-        return replace(build_deps(settings, pool, DryRunDesk(SystemClock()), embedder=embedder), mind=mind)
+    async def wire(pool: Pool, desk: Desk | None = None) -> Deps:
+        """With the one mind of the run, warm: a fit in the middle of it would let others wait beyond their time."""
+        desk = desk or DryRunDesk(SystemClock())
+        deps = replace(build_deps(settings, pool, desk, embedder=embedder), mind=mind)
+        await warm_up(deps)
+        return deps
 
     return World(
         dossier=dossier,
@@ -51,18 +54,18 @@ def build_world(settings: Settings, options: Options) -> World:
         embedder=embedder,
         open_pool=partial(scratch_pool, "fte-eval-", max_size=max(settings.database_pool_size, 2 * options.at_once)),
         wire=wire,
-        spine=partial(_spine, settings, embedder),
+        spine=partial(_spine, settings, wire),
         options=options,
     )
 
 
 @asynccontextmanager
-async def _spine(settings: Settings, embedder: StoredEmbedder, pool: Pool) -> AsyncIterator[None]:
+async def _spine(settings: Settings, wire: Callable[[Pool, Desk], Awaitable[Deps]], pool: Pool) -> AsyncIterator[None]:
     """All workers in this process, as `fte up` runs them. No provider is called: what would be sent is recorded as sent."""
+    saver = TurnSaver(pool)
+    deps = await wire(pool, CrmDesk(pool, saver))
     bus = make_bus(None, client_id="fte-eval")
     await bus.start()
-    saver = TurnSaver(pool)
-    deps = build_deps(settings, pool, CrmDesk(pool, saver), embedder=embedder)
     adapters: dict[Channel, ChannelAdapter] = {
         "web_form": WebForm(),
         "email": MailInlet(deps.profile.support_email),

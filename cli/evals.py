@@ -42,7 +42,7 @@ def run(
     examples: Annotated[Path | None, typer.Option(help="Labelled rows that triage learns from.")] = None,
     titles: Annotated[bool, typer.Option(help="Index the articles of --kb with their titles.")] = True,
     trials: Annotated[int, typer.Option(min=1, help="How often each conversation is tried, for pass^k.")] = 1,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Cases that are asked side by side.")] = 8,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Cases that are asked side by side.")] = 4,
     at_least: Annotated[
         list[str] | None, typer.Option(metavar="METRIC=VALUE", help="Exit with 1 when a figure is below.")
     ] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ class Options:
     examples: Path | None = None
     titles: bool = True
     trials: int = 1
-    at_once: int = 8
+    at_once: int = 4
     case_limit_s: float = 120.0
 
 
@@ -47,7 +47,7 @@ class World:
     intents: tuple[Label, ...]
     embedder: Embedder
     open_pool: Callable[[], AbstractAsyncContextManager[Pool]]
-    wire: Callable[[Pool], Deps]
+    wire: Callable[[Pool], Awaitable[Deps]]
     spine: Callable[[Pool], AbstractAsyncContextManager[None]]
     options: Options = field(default_factory=Options)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -72,7 +72,7 @@ class World:
 
     async def deps(self) -> Deps:
         if self._deps is None:
-            self._deps = self.wire(await self.pool())
+            self._deps = await self.wire(await self.pool())
         return self._deps
 
     async def start_spine(self) -> None:

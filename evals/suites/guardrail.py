@@ -135,8 +135,8 @@ def _kind(label: str, row: Row) -> tuple[Kind, str]:
     if label in _ABUSE:
         return "abuse", _ANGER
     if label in _HONEST:
-        # Only sets of attacks say where in a mail or by which tactic; their honest rows are to be served.
-        beside_attacks = any(name in row.fields for name in ("base", "tactic", "family"))
+        # Only sets of attacks say of what mail, by which tactic, checked how; their honest rows are to be served.
+        beside_attacks = any(name in row.fields for name in ("base", "tactic", "family", "check"))
         return ("served" if beside_attacks else "honest"), ""
     wanted = _ALIASES.get(label, label)
     return ("rule", wanted) if label in _ALIASES or label in _REASONS else ("other", "")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -25,6 +28,15 @@ ROWS = [
     {"id": "g2", "sentence": "Reset links work for 90 minutes.", "passage": SAID, "supported": False},
     {"id": "g3", "sentence": "A lion lives in the savanna.", "passage": SAID, "supported": True},
 ]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """The command sends logs to its standard error, which here is gone when it ends."""
+    handlers = logging.root.handlers[:]
+    yield
+    logging.root.handlers[:] = handlers
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def make_world() -> MakeWorld:
             assert pool is not None, "this suite should need no database"
             yield pool
 
-        def wire(pool: Pool) -> Deps:
+        async def wire(pool: Pool) -> Deps:
             clock, formatter = SystemClock(), ChannelFormatter(profile)
             knowledge = KnowledgeBase(pool, EMBEDDER)
             return Deps(judge, knowledge, DryRunDesk(clock), formatter, policy, profile, intents, clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ async def test_a_failure_of_ours_is_counted_apart_and_never_charged_to_the_node(
 
 async def test_who_answers_too_late_failed(make_world: MakeWorld, write: Write) -> None:
     class Slow(ScriptedMind):
-        async def classify(self, text: str, labels: tuple[Label, ...], *, instructions: str) -> Classification:
+        async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
             await asyncio.sleep(3600)
             raise AssertionError
 

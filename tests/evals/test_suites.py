@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ class Parrot(ScriptedMind):
 
     labels: tuple[Label, ...] = ()
 
-    async def classify(self, text: str, labels: tuple[Label, ...], *, instructions: str) -> Classification:
-        self.labels = labels
+    async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
+        self.labels = tuple(labels)
         label, _, sure = text.partition(" ")
         return Classification(label, 0.9, familiarity=float(sure or 1))
 
@@ -87,7 +88,7 @@ async def test_a_sentence_of_the_dossier_is_judged_by_who_was_not_taught_it(make
     taught: dict[str, tuple[str, ...]] = {}
 
     class Listening(ScriptedMind):
-        async def classify(self, text: str, labels: tuple[Label, ...], *, instructions: str) -> Classification:
+        async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
             taught[text] = labels[0].examples
             return Classification("how_to", 1.0)
 
