@@ -90,7 +90,7 @@ def read_rows(path: Path) -> DataSet:
     rows = tuple(_read_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip())
     if not rows:
         raise BadRow(f"{path} holds no row")
-    return DataSet("/".join(path.absolute().parts[-3:]), rows, hashlib.sha256(raw).hexdigest())
+    return DataSet("/".join(path.absolute().parts[1:][-3:]), rows, hashlib.sha256(raw).hexdigest())
 
 
 def read_all(paths: Iterable[Path]) -> list[DataSet]:
