@@ -17,7 +17,7 @@ _TEMPERATURES = np.geomspace(0.02, 1.0, 40)
 _CALIBRATED_ON = 500
 # Descriptions are far from questions in the vector space; differences of .05 in the cosine mean much there.
 _DESCRIPTION_TEMPERATURE = 0.05
-# A bare name is no sentence. Said as one, and as it is: bitext's 27 names .78 -> .84, clinc150's 150 .69 -> .70.
+# A bare name is no sentence. Said as one and as it is, bitext's 27 names are told apart in 82.5 % of 4,084, before in 78.0 %.
 _AS_A_WISH = "the customer wants to {}"
 
 
