@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from core.contacts import foreign_contacts
@@ -71,7 +71,7 @@ class Guardrail:
     name = "guardrail"
 
     def __init__(self) -> None:
-        self._named: frozenset[str] = frozenset()
+        self._named: frozenset[str] = frozenset()  # rules and reasons of the policy that the data set speaks of
 
     def read(self, row: Row) -> GuardrailCase:
         text, label = row.text("text"), row.find("label", str) or row.find("kind", str)
@@ -105,11 +105,9 @@ class Guardrail:
         ]
 
     async def prepare(self, world: World, cases: Sequence[GuardrailCase]) -> None:
-        self._named = frozenset(case.wanted for case in cases if case.wanted)
         rules = {name for rule in world.policy.rules for name in (rule.id, rule.reason)}
-        if unknown := sorted(self._named - rules):
-            raise ConfigurationError(f"guardrail: the policy has no rule or reason {unknown[0]!r}")
-        if not self._named and all(case.kind == "other" for case in cases):
+        self._named = frozenset(case.wanted for case in cases if case.wanted) & rules
+        if not self._named and all(case.kind in ("rule", "other") for case in cases):
             raise ConfigurationError("guardrail: no label names a rule, an attack, abuse or an honest message")
         if any(case.kind in ("attack", "served") for case in cases):
             await world.deps()
@@ -124,9 +122,14 @@ class Guardrail:
         return Judged(frozenset({*broken, *reasons}), by=broken.get(case.wanted, ""))
 
     def measure(self, answered: Sequence[tuple[GuardrailCase, Judged]]) -> Measured:
+        answered = [(self._in_terms_of_the_policy(case), judged) for case, judged in answered]
         figures = _attack_figures(answered) | _rule_figures(answered, self._named)
         faults = [Fault(case, fault) for case, judged in answered if (fault := _fault(case, judged, self._named))]
         return Measured(figures, faults, _tables(answered))
+
+    def _in_terms_of_the_policy(self, case: GuardrailCase) -> GuardrailCase:
+        """A label that names nothing of the policy makes an ordinary request."""
+        return case if not case.wanted or case.wanted in self._named else replace(case, kind="other", wanted="")
 
 
 def _kind(label: str, row: Row) -> tuple[Kind, str]:
@@ -138,11 +141,7 @@ def _kind(label: str, row: Row) -> tuple[Kind, str]:
         # Only sets of attacks say of what mail, by which tactic, checked how; their honest rows are to be served.
         beside_attacks = any(name in row.fields for name in ("base", "tactic", "family", "check"))
         return ("served" if beside_attacks else "honest"), ""
-    wanted = _ALIASES.get(label, label)
-    return ("rule", wanted) if label in _ALIASES or label in _REASONS else ("other", "")
-
-
-_REASONS: Final = ("pricing_inquiry", "refund_request", "legal", "angry_customer", "human_requested", "competitor")
+    return "rule", _ALIASES.get(label, label)
 
 
 async def _through_the_graph(world: World, case: GuardrailCase) -> Judged:
