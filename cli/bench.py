@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.bench_doors import AUTH_TOKEN, two_doors
 from cli.output import echo_json
+from cli.scratch import scratch_database
 from core.settings import load_settings
-from crm.embedded import attach_or_start
-from crm.migrate import migrate
 from evals.bench import Plan, run_bench
 from evals.bench_edge import BAR, EdgeReport, measure_edge
 from evals.bench_report import BenchReport
@@ -42,11 +36,11 @@ def bench(
     It starts a PostgreSQL of its own in a temporary folder and leaves nothing behind.
     """
     if edge:
-        with _own_database() as dsn, two_doors(dsn) as (ours, bare):
+        with scratch_database("fte-bench-") as dsn, two_doors(dsn) as (ours, bare):
             measured = asyncio.run(measure_edge(ours, bare, AUTH_TOKEN))
         return echo_json(measured.as_dict()) if as_json else _print_edge(measured)
     dossier = load_settings().dossier_dir
-    with _own_database() as dsn:
+    with scratch_database("fte-bench-") as dsn:
         report = asyncio.run(run_bench(dsn, dossier, Plan(seconds=seconds)))
     if as_json:
         return echo_json(report.as_dict())
@@ -61,15 +55,6 @@ def _print_edge(report: EdgeReport) -> None:
         typer.echo(f"  {name}  {figures[f'{name}_per_s']:>6}/s ({spread}), CPU {figures[f'{name}_cpu_ms']} ms each")
     word = "ok   " if report.rate >= BAR else "BELOW"
     typer.echo(f"\n  {word} {report.rate:.2f} (bar >= {BAR})  accepted, by a bare handler with one insert")
-
-
-@contextmanager
-def _own_database() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="fte-bench-") as folder:
-        os.chmod(folder, 0o711)  # noqa: S103 - where root runs this, the server's account must get in
-        with attach_or_start(Path(folder)) as dsn:
-            migrate(dsn)
-            yield dsn
 
 
 def _print(report: BenchReport) -> None:

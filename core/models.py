@@ -327,19 +327,26 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class that text can belong to, with words for a model and labelled examples for nearest-neighbour search."""
+    """A class that text can belong to, with words for a model and labelled examples to learn from.
+
+    `in_scope` is False for a class of what is none of our business.
+    """
 
     id: str
     description: str
     examples: tuple[str, ...] = ()
+    in_scope: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
+    """`familiarity` orders texts of one classifier by how surely they belong to any label in scope; None: not known."""
+
     label: str
     confidence: float
     runner_up: str | None = None
     nearest: str | None = None
+    familiarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
-from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from core.errors import ConfigurationError
 from core.models import TurnResult
 from core.turn import Deps
 from core.vocabulary import CHANNELS, Category, Channel, Outcome, Priority
+from evals.statistics import wilson
 from graph.dry_run import DryRunDesk, draft_brief, try_turn
 
 Half = Literal["tune", "held_back", "all"]
@@ -182,16 +182,6 @@ def _groups(graded: Sequence[Graded]) -> dict[str, tuple[int, int]]:
         for group in (one.case.channel, one.case.kind, f"expected_{one.case.outcome}"):
             counts[group][not one.faults] += 1
     return {name: (count[True], count.total()) for name, count in counts.items()}
-
-
-def wilson(passed: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % confidence interval of a share (Wilson score)."""
-    if count == 0:
-        return 0.0, 1.0
-    share = passed / count
-    centre = share + z * z / (2 * count)
-    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (centre - spread) / (1 + z * z / count), (centre + spread) / (1 + z * z / count)
 
 
 def _read_case(line: str, place: str) -> Case:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.policy import Examples
+from core.models import Label
+from core.policy import Examples, Policy
+from core.ports import Mind
 from core.turn import Deps
 from core.vocabulary import ANGER_BELOW, Channel, Stage
 from nodes.guardrail import ordinary_examples
@@ -56,7 +58,8 @@ async def _score(deps: Deps, rule_id: str, examples: Examples) -> RuleScore:
     channel = rule.channels[0] if rule.channels else "email"
 
     async def fired(texts: tuple[str, ...]) -> dict[str, By]:
-        found = {text: (await broken_rules(deps, text, stage=rule.stages[0], channel=channel)) for text in texts}
+        judges = (deps.mind, deps.policy, deps.intents)
+        found = {text: await broken_rules(*judges, text, stage=rule.stages[0], channel=channel) for text in texts}
         return {text: rules[rule_id] for text, rules in found.items() if rule_id in rules}
 
     caught, alarms = await fired(examples.must_match), await fired(examples.must_not_match)
@@ -65,20 +68,26 @@ async def _score(deps: Deps, rule_id: str, examples: Examples) -> RuleScore:
 
 
 async def broken_rules(
-    deps: Deps, text: str, *, stage: Stage = "inbound", channel: Channel | None = "email"
+    mind: Mind,
+    policy: Policy,
+    intents: Sequence[Label],
+    text: str,
+    *,
+    stage: Stage = "inbound",
+    channel: Channel | None = "email",
 ) -> dict[str, By]:
     """Every rule that a text breaks and what says so: the patterns, else its meaning; on what came in the tone as well."""
-    findings = deps.policy.check(text, stage=stage, channel=channel)
+    findings = policy.check(text, stage=stage, channel=channel)
     broken: dict[str, By] = {finding.rule_id: "pattern" for finding in findings}
     if not broken:
-        ordinary = ordinary_examples(deps.intents) if stage == "inbound" else ()
-        suspicion = await deps.mind.judge_policy(
-            text, deps.policy.by_meaning(stage), ordinary=ordinary, instructions="Judge by the policy."
+        ordinary = ordinary_examples(intents) if stage == "inbound" else ()
+        suspicion = await mind.judge_policy(
+            text, policy.by_meaning(stage), ordinary=ordinary, instructions="Judge by the policy."
         )
         if suspicion is not None:
             broken[suspicion.rule_id] = "meaning"
     if stage == "inbound" and "angry_customer" not in broken:
-        rating = await deps.mind.rate_sentiment(text, instructions="Rate the feeling.")
+        rating = await mind.rate_sentiment(text, instructions="Rate the feeling.")
         if rating.score < ANGER_BELOW:
             broken["angry_customer"] = "tone"
     return broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class OfflineMind:
         self._classifiers: dict[tuple[Label, ...], Classifier] = {}
         self._scorer: SentimentScorer | None = None
         self._likenesses: dict[tuple[tuple[Rule, ...], tuple[str, ...]], RuleLikeness] = {}
+        self._fitting = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -75,18 +77,21 @@ class OfflineMind:
         return self._agent_model
 
     async def _classifier(self, labels: tuple[Label, ...]) -> Classifier:
-        if labels not in self._classifiers:
-            self._classifiers[labels] = await Classifier.fit(labels, self._fixed)
+        async with self._fitting:  # who comes meanwhile waits for the one fit instead of starting another
+            if labels not in self._classifiers:
+                self._classifiers[labels] = await Classifier.fit(labels, self._fixed)
         return self._classifiers[labels]
 
     async def _likeness(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness:
-        if (rules, ordinary) not in self._likenesses:
-            self._likenesses[rules, ordinary] = await RuleLikeness.fit(rules, ordinary, self._fixed)
+        async with self._fitting:
+            if (rules, ordinary) not in self._likenesses:
+                self._likenesses[rules, ordinary] = await RuleLikeness.fit(rules, ordinary, self._fixed)
         return self._likenesses[rules, ordinary]
 
     async def _sentiment(self) -> SentimentScorer:
-        if self._scorer is None:
-            self._scorer = await SentimentScorer.fit(self._fixed)
+        async with self._fitting:
+            if self._scorer is None:
+                self._scorer = await SentimentScorer.fit(self._fixed)
         return self._scorer
 
     async def _embed(self, texts: Sequence[str]) -> Matrix:

@@ -6,7 +6,7 @@
           + 0.1 * agreement                         how well the article's second-best chunk fits, above 0.35
           + 0.06                                    when the question names the version that the article is about
 
-Chosen on the development questions of six data sets and the tuning half of the sample tickets; `evals/retrieval.py`
+Chosen on the development questions of six data sets and the tuning half of the sample tickets; `fte eval run retrieval`
 measures it again. Without agreement kb_polar loses 2 points of hit@1; the heading's own vector is worth 6 on kb_polar
 and 8 on kb_arduino against `cosine + 0.3 * lexical`.
 """

@@ -30,7 +30,7 @@ def fte(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
         return BenchReport(cells, (0.5, 1.5), "16.14", 50_000)
 
     monkeypatch.setattr(bench_command, "run_bench", measured)
-    monkeypatch.setattr(bench_command, "_own_database", lambda: nullcontext("a database of its own"))
+    monkeypatch.setattr(bench_command, "scratch_database", lambda _: nullcontext("a database of its own"))
     app = typer.Typer()
     app.command("bench")(bench_command.bench)
     app.command("graph")(graph)

@@ -45,11 +45,11 @@ async def test_held_back_sentences_are_caught_and_spared(deps: Deps) -> None:
 async def test_a_rule_is_broken_by_its_meaning_where_no_pattern_matches(deps: Deps) -> None:
     text = "We are only two people, is there a hobby price?"
     assert not deps.policy.check(text, stage="inbound")
-    assert await broken_rules(deps, text) == {"pricing_inquiry": "meaning"}
+    assert await broken_rules(deps.mind, deps.policy, deps.intents, text) == {"pricing_inquiry": "meaning"}
 
 
 async def test_an_ordinary_question_breaks_nothing(deps: Deps) -> None:
-    assert await broken_rules(deps, "How do I print labels for a delivery?") == {}
+    assert await broken_rules(deps.mind, deps.policy, deps.intents, "How do I print labels for a delivery?") == {}
 
 
 @pytest.mark.parametrize("shift", [0.15, -0.15])
