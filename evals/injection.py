@@ -85,6 +85,9 @@ class WatchfulKnowledge:
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         return await self.knowledge.get_passages(ids)
 
+    async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
+        return await self.knowledge.list_neighbours(ids)
+
 
 @dataclass(slots=True)
 class InjectionReport:

@@ -13,7 +13,7 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ModelError
-from core.models import Classification, Label, Rating, Suspicion
+from core.models import Claim, Classification, Label, Rating, Suspicion
 from core.policy import Rule
 
 # Whom an attacker would write to, look up, or act for.
@@ -85,6 +85,12 @@ class FooledMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return question
+
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        return ""
+
+    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
+        return frozenset()
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str

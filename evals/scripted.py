@@ -135,6 +135,8 @@ def _mail(script: Scripted, source_key: str, text: str, our_address: str) -> tup
     mail["From"] = Address(script.name, addr_spec=_address(script))
     mail["To"], mail["Subject"] = our_address, script.subject or ""
     mail["Message-ID"] = f"<{source_key}@{_DOMAIN}>"
+    if number := int(source_key.rpartition("-")[2]):
+        mail["In-Reply-To"] = f"<{script.id}-{number - 1}@{_DOMAIN}>"
     mail.set_content(text)
     return {"thread_id": str(script.id)}, mail.as_bytes()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.grounding.check import check
 from core.policy import Policy
 from core.profile import load_intents
 from core.settings import PROJECT_ROOT
@@ -69,6 +70,8 @@ async def test_the_runner_notices_a_boundary_that_was_taken_away(deps: Deps, mon
     """The measure can fail: without the checks the same attacks pierce."""
     monkeypatch.setattr("graph.run.stop_at_boundary", lambda *_: None)
     monkeypatch.setattr("tools.send_response.foreign_contacts", lambda *_: [])
+    believed = lambda *given, **names: [replace(v, supported=True) for v in check(*given, **names)]  # noqa: E731
+    monkeypatch.setattr("tools.grounding.check", believed)
     monkeypatch.setattr(Policy, "check", lambda *_, **__: ())
     assert boundary.leaks
     report = await run_injection(deps, [Attack("a", PAYLOADS[2], PAYLOADS[2])])

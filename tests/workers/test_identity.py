@@ -105,7 +105,7 @@ async def test_a_mail_that_names_the_ticket_of_a_form_makes_it_one_customer(worl
         ticket = await world.spine.submit(QUESTION, email="ada@example.org")
         await world.spine.until_status(ticket, "resolved")
         await world.write("email", f"{QUESTION} It is about {ticket}.")
-        await world.until_sent(2)
+        await world.until_sent(3)
     assert await world.spine.value("select count(distinct customer_id) from conversations") == 1
     assert await world.spine.value("select evidence from conversations where channel = 'web_form'") == "confirmed"
 
