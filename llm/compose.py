@@ -110,7 +110,10 @@ class Composer:
             judged = tuple(
                 replace(u, fit=cosine + _code_fit(u.text, codes) + _number_fit(u.text, query))
                 for u, cosine in zip(units, near, strict=True)
+                if not _about_other_code(u, codes)
             )
+            if not judged:
+                continue
             fit = best["score"] + _NEAREST_WEIGHT * max(u.fit for u in judged) + _MEAN_WEIGHT * sum(near) / len(near)
             sections.append(_Section(judged, fit))
         return sorted(sections, key=lambda s: -s.fit)
@@ -164,6 +167,11 @@ def _code_fit(text: str, codes: set[str]) -> float:
     if not codes or not named:
         return 0.0
     return _CODE_BONUS if named & codes else -_CODE_BONUS
+
+
+def _about_other_code(unit: _Unit, codes: set[str]) -> bool:
+    """A row or a sentence about another code than the one asked for; a step of a list stays, or the list has a hole."""
+    return unit.block is None and _code_fit(unit.text, codes) < 0
 
 
 def _number_fit(text: str, query: str) -> float:

@@ -41,6 +41,13 @@ async def test_a_table_is_not_read_out_whole(composer: Composer) -> None:
     assert "A Viewer can see everything." in said
 
 
+async def test_nothing_is_said_about_other_error_codes_than_the_one_asked_for(composer: Composer) -> None:
+    codes = "Code: TR-3001; Meaning: The agent is offline.\nCode: TR-3008; Meaning: The label has the wrong size."
+    said = await say(composer, "The printer says TR-3001, what now?", passage(codes))
+    assert "TR-3001" in said
+    assert "TR-3008" not in said
+
+
 async def test_what_stands_before_the_first_heading_answers_nothing(composer: Composer) -> None:
     summary = passage("How to print labels.", heading="", score=0.9, id="p0")
     assert (
