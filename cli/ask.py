@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.deps import build_deps, make_embedder, open_database, sync_dossier
+from cli.database import open_database
+from cli.deps import build_deps, make_embedder, sync_dossier
 from cli.output import echo_json
 from core.clock import SystemClock
 from core.models import TurnResult

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,6 @@ from channels.whatsapp.media import MediaFetcher
 from channels.whatsapp.signature import SignatureSecrets
 from cli.tracing import keep_traces_home
 from core.clock import SystemClock
-from core.errors import ConfigurationError
 from core.policy import Policy
 from core.ports import ChannelAdapter, Desk, Embedder, Mind
 from core.profile import load_intents, load_profile
@@ -33,13 +31,11 @@ from crm.caps import ReplyCaps
 from crm.checkpoints import TurnSaver
 from crm.deliveries import save_progress
 from crm.desk import CrmDesk
-from crm.embedded import attach_or_start
 from crm.knowledge.search import KnowledgeBase
 from crm.knowledge.store import current_version
 from crm.knowledge.sync import SyncReport, sync_folder
 from crm.mailboxes import MailboxStore
-from crm.migrate import migrate, pending
-from crm.pool import Pool, open_pool, transaction
+from crm.pool import Pool, transaction
 from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
@@ -49,31 +45,6 @@ from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
 from nodes.guardrail import ordinary_examples
 from workers.context import WorkerContext
-
-
-@contextlib.contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """The address of a migrated database: the configured one, or the embedded one, started if it does not run."""
-    if settings.database_url is not None:
-        dsn = settings.database_url.get_secret_value()
-        if missing := pending(dsn):
-            raise ConfigurationError(f"The database lacks {len(missing)} migrations: run `fte migrate` first")
-        yield dsn
-        return
-    with attach_or_start(settings.data_dir) as dsn:
-        migrate(dsn)
-        yield dsn
-
-
-@contextlib.asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Pool]:
-    """A pool on that database, for commands."""
-    with database(settings) as dsn:
-        pool = await open_pool(dsn, max_size=settings.database_pool_size)
-        try:
-            yield pool
-        finally:
-            await pool.close()
 
 
 def make_embedder(settings: Settings) -> Embedder:

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from psycopg import AsyncConnection
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from core.errors import Conflict
 from core.settings import load_settings

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from cli.database import open_database
 from cli.demo import find_demo_providers
-from cli.deps import build_bus, make_embedder, make_mind, open_database
+from cli.deps import build_bus, make_embedder, make_mind
 from cli.output import echo_json
 from cli.provider import check_provider
 from core.errors import ConfigurationError, SupportError

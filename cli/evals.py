@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.deps import build_deps, make_embedder, open_database, sync_dossier
+from cli.database import open_database
+from cli.deps import build_deps, make_embedder, sync_dossier
 from cli.eval_world import build_world
 from cli.logs import configure_logs
 from cli.output import echo_json

@@ -13,7 +13,8 @@ import typer
 from channels.email.adapter import GmailChannel
 from channels.email.consent import OAuthClient, ask_owner
 from channels.email.gmail import GmailApi, GmailConfig, oauth_credentials
-from cli.deps import build_adapters, open_database, reveal
+from cli.database import open_database
+from cli.deps import build_adapters, reveal
 from cli.output import echo_json
 from core.errors import ConfigurationError
 from core.settings import Settings, load_settings

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.deps import make_embedder, open_database
+from cli.database import open_database
+from cli.deps import make_embedder
 from cli.output import echo_json
 from core.settings import load_settings
 from crm.knowledge.articles import ArticleRow, list_articles

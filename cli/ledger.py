@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from core.settings import load_settings
 from crm.ledger import Ledger, read_ledger

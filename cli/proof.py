@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from core.profile import load_profile
 from core.settings import Settings, load_settings

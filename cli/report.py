@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from core.settings import Settings, load_settings
 from crm.metrics import ChannelMetrics, list_channel_metrics

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from core.settings import load_settings
 from core.vocabulary import Decision

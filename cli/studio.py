@@ -20,7 +20,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from cli.deps import build_deps, make_embedder, open_database, sync_dossier
+from cli.database import open_database
+from cli.deps import build_deps, make_embedder, sync_dossier
 from core.clock import SystemClock
 from core.errors import InvalidInbound
 from core.settings import load_settings

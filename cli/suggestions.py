@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from cli.deps import open_database
+from cli.database import open_database
 from cli.output import echo_json
 from cli.transact import DataDir, Json, Reason, settings_of, transact
 from core.settings import Settings

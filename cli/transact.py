@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from psycopg import AsyncConnection
 
-from cli.deps import open_database
+from cli.database import open_database
 from core.settings import Settings, load_settings
 from crm.pool import transaction
 

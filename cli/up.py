@@ -15,17 +15,9 @@ import structlog
 import typer
 
 from api.app import create_app
+from cli.database import database
 from cli.demo import demo_providers
-from cli.deps import (
-    build_api_context,
-    build_bus,
-    build_worker_context,
-    database,
-    is_unread,
-    make_embedder,
-    sync_dossier,
-    warm_up,
-)
+from cli.deps import build_api_context, build_bus, build_worker_context, is_unread, make_embedder, sync_dossier, warm_up
 from cli.logs import configure_logs
 from cli.server import bind, serving, until_told_to_stop
 from core.errors import ConfigurationError

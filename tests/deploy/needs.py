@@ -55,9 +55,9 @@ def roles_of(command: list[str]) -> set[str]:
 
 def assert_command_exists(command: list[str]) -> None:
     """`fte` knows this command, its sub-command and its options."""
-    from cli.main import app  # every command with all that it imports: only the tests that ask wait for it
+    from cli.main import build_app  # every command with all that it imports: only the tests that ask wait for it
 
-    found = get_command(app)
+    found = get_command(build_app())
     context = found.context_class(found)
     while isinstance(found, TyperGroup):
         word, *command = command

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import typer
 
-from cli.main import app
+from cli.main import build_app
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,9 +97,14 @@ def test_every_fte_command_exists_with_its_options(page: Path) -> None:
         assert _unknown(words) is None, f"{named(page)}: fte {' '.join(words)}: there is no {_unknown(words)}"
 
 
+@cache
+def _command_line() -> Any:
+    return typer.main.get_command(build_app())
+
+
 def _unknown(words: list[str]) -> str | None:
     """The first word that the command line does not know."""
-    command: Any = typer.main.get_command(app)
+    command: Any = _command_line()
     options = {"--help"}
     for word in words:
         children = getattr(command, "commands", {})
