@@ -60,7 +60,7 @@ CASES = {
         brain=lambda ask: "It is done." if ask.tools else think(ask),
         reason="no_answer",
     ),
-    "no tokens left": Case("budget.turn", 1, settings={"budget_turn_tokens": 2_000}),
+    "no tokens left": Case("budget.turn", 1, settings={"budget_turn_tokens": 4_000}),
     "no money left": Case("budget.turn", 1, settings={"budget_turn_usd_micros": 1_500}),
 }
 
