@@ -61,9 +61,9 @@ select t.id as turn_id, t.lease, c.id as conversation_id, c.customer_id, k.id as
                    and m.author <> 'system') as first_reply,
        coalesce((select min(m.created_at) from messages m where m.turn_id = t.id and m.direction = 'inbound'), t.started_at) as received_at,
        t.status = 'waiting' as resuming, spent.tokens_today, spent.usd_micros_today,
-       coalesce((select array_agg(p.sentiment order by p.seq) from (
+       coalesce((select array_agg(p.sentiment order by p.seq) filter (where p.sentiment is not null) from (
          select m.sentiment, m.seq from messages m
-         where m.conversation_id = c.id and m.direction = 'inbound' and m.sentiment is not null and m.turn_id <> t.id
+         where m.conversation_id = c.id and m.direction = 'inbound' and m.turn_id <> t.id
          order by m.seq desc limit 2) p), '{}') as moods
 from turns t join conversations c on c.id = t.conversation_id join tickets k on k.id = t.ticket_id
 join customers u on u.id = c.customer_id

@@ -7,7 +7,7 @@ import asyncio
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import build_app
 from crm.pool import transaction
 from tests.crm.story import Story
 
@@ -32,7 +32,7 @@ async def test_reviewers_see_the_related_conversation_in_the_api_and_in_the_term
     assert (file["name"], file["bytes"], file["dangerous"], file["within_limits"]) == ("photo.pdf.exe", 9, True, True)
     assert (await client.get(f"/reviews/{review}", headers=headers)).json()["related_to"] == view["related_to"]
     monkeypatch.setenv("DATABASE_URL", db)
-    shown = await asyncio.to_thread(CliRunner().invoke, app, ["reviews", "show", str(review)])
+    shown = await asyncio.to_thread(CliRunner().invoke, build_app(), ["reviews", "show", str(review)])
     assert f"Possibly related: conversation {first.conversation_id}" in shown.stdout
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import build_app
 from core.errors import Conflict, NotFound, SupportError
 from core.models import Sender
 from crm.pool import open_pool, transaction
@@ -40,7 +40,7 @@ def written(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fte(*words: Any, typed: str | None = None) -> str:
     """The output of `fte customers …`; an error of ours is raised, any other way to fail is one of the test."""
-    result = CliRunner().invoke(app, ["customers", *map(str, words)], input=typed)
+    result = CliRunner().invoke(build_app(), ["customers", *map(str, words)], input=typed)
     if isinstance(result.exception, SupportError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -87,7 +87,7 @@ def test_an_address_is_confirmed(written: None) -> None:
 def test_a_customer_is_exported_and_erased_after_a_question(written: None) -> None:
     mail = id_of(MAIL.value)
     assert "by email" in fte("export", mail)
-    refused = CliRunner().invoke(app, ["customers", "erase", str(mail)], input="n\n")
+    refused = CliRunner().invoke(build_app(), ["customers", "erase", str(mail)], input="n\n")
     assert refused.exit_code == 1
     assert "Ada Osei (ada@example.org)" in refused.output
     fte("erase", mail, typed="y\n")

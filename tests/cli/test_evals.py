@@ -14,7 +14,7 @@ import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import build_app
 from core.errors import ConfigurationError
 from core.settings import PROJECT_ROOT
 from evals.rows import BadRow
@@ -47,7 +47,7 @@ def rows(tmp_path: Path) -> Path:
 
 
 def fte(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["eval", *map(str, arguments)])
+    return CliRunner().invoke(build_app(), ["eval", *map(str, arguments)])
 
 
 def test_a_script_reads_flat_figures_from_the_screen(rows: Path, tmp_path: Path) -> None:

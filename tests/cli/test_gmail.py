@@ -14,7 +14,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import build_app
 from crm.mailboxes import find_mailbox, note_failure
 from crm.pool import Pool, transaction
 from simulation.gmail import GmailFake
@@ -30,7 +30,7 @@ class Operator:
         self.fake = fake
 
     async def run(self, *words: str, code: int = 0) -> str:
-        result = await asyncio.to_thread(CliRunner().invoke, app, ["gmail", *words])
+        result = await asyncio.to_thread(CliRunner().invoke, build_app(), ["gmail", *words])
         self.stderr = result.stderr
         assert result.exit_code == code, (result.output, result.exception)
         self.error = result.exception

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import build_app
 from core.errors import NotFound
 from core.ids import new_id
 from crm.knowledge.sync import SyncReport, sync_folder
@@ -115,7 +115,7 @@ async def test_the_commands_say_so_and_exit_by_it(
     monkeypatch.setenv("DATABASE_URL", db)
 
     def fte(*arguments: str):
-        return asyncio.to_thread(CliRunner().invoke, app, arguments)
+        return asyncio.to_thread(CliRunner().invoke, build_app(), arguments)
 
     shown = await fte("proof", ticket)
     assert (shown.exit_code, "supported" in shown.output) == (0, True)
