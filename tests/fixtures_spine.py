@@ -116,7 +116,7 @@ class Spine:
     async def review_of(self, ticket_id: str) -> UUID:
         return await self.value("select id from reviews where ticket_id = %s", ticket_id)
 
-    async def until(self, question: Callable[[], Awaitable[Any]], *, tries: int = 600) -> Any:
+    async def until(self, question: Callable[[], Awaitable[Any]], *, tries: int = 2000) -> Any:
         """Ask until the answer is true: workers act in their own time."""
         for _ in range(tries):
             if answer := await question():
