@@ -27,12 +27,8 @@ class NotWaiting(SupportError):
     """The turn does not wait for a person, so there is nothing to resume."""
 
 
-async def run_turn(
-    graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None, notify: bool = True
-) -> TurnResult:
+async def run_turn(graph: TurnGraph, deps: Deps, brief: TurnBrief, *, failure: Escalation | None = None) -> TurnResult:
     """Run a fresh turn to its end or to its interrupt, and finish it. `failure` sends it straight to a person.
-
-    Without `notify` a hand-over is not announced: what cannot reach the customer would fail like what went before.
 
     A turn whose worker died left no trace but its row, so running it again starts clean.
     """
@@ -43,8 +39,6 @@ async def run_turn(
         except BudgetSpent as spent:
             state = await _invoke(graph, turn, failure=as_escalation(spent))
         result = replace(_result_of(turn, state), calls=tuple(meter.calls))
-        if not notify and result.outcome == "handed_over":
-            result = replace(result, reply=None)
         try:
             await deps.desk.finish_turn(brief, result)
         except LoopSuspected as suspicion:

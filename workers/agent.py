@@ -86,15 +86,10 @@ class AgentWorker:
         async with transaction(self._context.pool) as conn:
             brief = await open_failure_turn(conn, conversation_id, note=note, **self._lease())
         if brief is not None:
-            await self._run(brief, failure=_failure(UNDELIVERED, error), notify=False)
+            await self._run(brief, failure=_failure(UNDELIVERED, error))
 
     async def _run(
-        self,
-        brief: TurnBrief,
-        *,
-        decision: ReviewDecision | None = None,
-        failure: Escalation | None = None,
-        notify: bool = True,
+        self, brief: TurnBrief, *, decision: ReviewDecision | None = None, failure: Escalation | None = None
     ) -> None:
         context = self._context
         heartbeat = asyncio.create_task(self._keep_lease(brief))
@@ -102,7 +97,7 @@ class AgentWorker:
             if decision is not None:
                 result = await resume_turn(context.graph, context.deps, brief, decision)
             else:
-                result = await run_turn(context.graph, context.deps, brief, failure=failure, notify=notify)
+                result = await run_turn(context.graph, context.deps, brief, failure=failure)
         except (StaleTurn, HandOverFence, DatabaseUnavailable):
             raise
         except Exception:
