@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -59,7 +60,13 @@ def find_contacts(text: str) -> list[Contact]:
 
 def known_targets(texts: Iterable[str]) -> frozenset[str]:
     """Where the contacts of our own texts lead."""
-    return frozenset(contact.target for text in texts for contact in find_contacts(text))
+    return frozenset().union(*(_targets_of(text) for text in texts))
+
+
+@lru_cache(maxsize=4096)
+def _targets_of(text: str) -> frozenset[str]:
+    """The same passages come again and again; what customers write is never kept here."""
+    return frozenset(contact.target for contact in find_contacts(text))
 
 
 def foreign_contacts(text: str, known: frozenset[str]) -> list[Contact]:

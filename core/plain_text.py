@@ -34,6 +34,8 @@ class PlainText:
 
 def plain(given: str) -> PlainText:
     """Compatibility forms, accents, look-alikes and invisible characters undone; white space runs to one blank or break."""
+    if given.isascii() and given.isprintable() and "  " not in given:  # as most sentences are
+        return PlainText(given, tuple(range(len(given))))
     letters: list[str] = []
     origin: list[int] = []
     for index, char in enumerate(given):
