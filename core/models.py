@@ -76,13 +76,6 @@ class InboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
-    id: UUID
-    name: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     id: UUID
     customer_id: UUID
