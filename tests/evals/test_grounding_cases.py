@@ -46,7 +46,7 @@ def test_of_the_dossier_less_than_one_in_a_hundred_is_let_through_and_hardly_a_t
 def test_of_a_help_centre_that_nobody_tuned_a_word_for_neither(articles: str) -> None:
     file = DATA / articles / "common" / "articles.jsonl"
     if not file.is_file():
-        pytest.skip(f"needs {file}")
+        pytest.skip(f"the help centre {file} is not beside the project")
     figures = measured(file, 100)
     assert share(figures, CLAIMED) < 0.01
     assert share(figures, PARAPHRASES) > 0.98
