@@ -42,7 +42,7 @@ def _show_sentence(s: ProvedSentence) -> list[str]:
     if s.doubt:
         lines.append(f"       why: {s.doubt}")
     if s.kind != "courtesy":
-        lines.append(f"       {s.kind}, {s.score:.0%} covered by rules {s.rules or '-'}{judged}")
+        lines.append(f"       {s.kind}, {s.score:.0%} covered, rules version {s.rules or '-'}{judged}")
     for p in s.passages:
         where = f"{p.title} > {p.heading}" if p.heading else p.title
         kept = "removed" if p.removed_at else "replaced since" if p.retired_at else "live"
