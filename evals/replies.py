@@ -107,15 +107,17 @@ def _strays(
     passages: Mapping[UUID, Passage],
     names: Sequence[str],
 ) -> Iterator[str]:
-    """Sentences of the final text that claim no source and are no courtesy."""
-    known = [letters_of(sentence.text) for sentence in told]
+    """Sentences of the final text that claim no source and are no courtesy.
+
+    Against all that claims one, in a row: where a sentence ends without a full stop, two of them read as one.
+    """
+    known = f" {' '.join(letters_of(sentence.text) for sentence in told)} "
     urls = tuple(p.url for p in passages.values() if p.url)
     for line in reply.text.splitlines():
         if line.strip() in frame or (urls and line.strip().endswith(urls)):
             continue
         for sentence in split_sentences(line):
-            letters = letters_of(sentence)
-            if not any(letters in one for one in known) and not is_courtesy(sentence, names=names):
+            if f" {letters_of(sentence)} " not in known and not is_courtesy(sentence, names=names):
                 yield sentence
 
 

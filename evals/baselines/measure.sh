@@ -37,6 +37,7 @@ baseline triage-bitext-zero-shot triage --dataset "$data/bitext_support/dev/bite
 baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
 baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl"
 baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl"
+baseline reply-stackfaq reply --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
 baseline guardrail-bastion guardrail --dataset "$data/inj_bastion/dev/injections.jsonl"
 baseline guardrail-bipia guardrail --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
 baseline guardrail-jailbreaks guardrail --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
