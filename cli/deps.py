@@ -40,11 +40,14 @@ from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
 from llm.embedding import MiniLmEmbedder
+from llm.embedding_store import StoredEmbedder
 from llm.offline import OfflineMind
 from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
 from nodes.guardrail import ordinary_examples
 from workers.context import WorkerContext
+
+VECTORS = "vectors.sqlite"
 
 
 def make_embedder(settings: Settings) -> Embedder:
@@ -52,7 +55,9 @@ def make_embedder(settings: Settings) -> Embedder:
 
 
 def make_offline_mind(settings: Settings, embedder: Embedder) -> OfflineMind:
-    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), vectors=settings.data_dir / "vectors")
+    """The sentences it is fitted on are embedded once, at the first start of all."""
+    fixed = StoredEmbedder(embedder, settings.data_dir / VECTORS)
+    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed)
 
 
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from channels.web_form.adapter import WebForm
-from cli.deps import build_deps, make_embedder, make_mind, warm_up
+from cli.deps import VECTORS, build_deps, make_embedder, make_mind, warm_up
 from cli.scratch import scratch_pool
 from core.clock import SystemClock
 from core.policy import Policy
@@ -28,8 +28,6 @@ from graph.dry_run import DryRunDesk
 from llm.embedding_store import StoredEmbedder
 from workers.context import WorkerContext
 from workers.crew import crew
-
-VECTORS = "eval-vectors.sqlite"
 
 
 def build_world(settings: Settings, options: Options) -> World:

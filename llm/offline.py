@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from core.models import Claim, Classification, Label, Rating, Suspicion
 from core.policy import Rule
 from core.ports import Embedder
 from llm.classifier import Classifier
-from llm.kept_vectors import keeping
 from llm.kernel import Matrix
 from llm.language import detect_language
 from llm.likeness import RuleLikeness
@@ -24,10 +22,10 @@ from llm.sentiment import SentimentScorer
 class OfflineMind:
     """`core.ports.Mind` from sentence vectors, labelled examples and rules. `agent_model` drives the responder."""
 
-    def __init__(self, embedder: Embedder, agent_model: Any, *, vectors: Path | None = None) -> None:
-        """`vectors` is a folder that keeps what the fits need, so that the next start is quick."""
+    def __init__(self, embedder: Embedder, agent_model: Any, *, fixed: Embedder | None = None) -> None:
+        """`fixed` embeds the sentences of the fits, thousands that are the same at every start; one that keeps them is wise."""
         self._embedder = embedder
-        self._fixed = keeping(self._embed, vectors, embedder.model_id)
+        self._fixed_embedder = fixed or embedder
         self._agent_model = agent_model
         self._classifiers: dict[tuple[Label, ...], Classifier] = {}
         self._scorer: SentimentScorer | None = None
@@ -95,4 +93,11 @@ class OfflineMind:
         return self._scorer
 
     async def _embed(self, texts: Sequence[str]) -> Matrix:
-        return np.asarray(await self._embedder.embed(texts), dtype=np.float64).reshape(len(texts), -1)
+        return await _matrix(self._embedder, texts)
+
+    async def _fixed(self, texts: Sequence[str]) -> Matrix:
+        return await _matrix(self._fixed_embedder, texts)
+
+
+async def _matrix(embedder: Embedder, texts: Sequence[str]) -> Matrix:
+    return np.asarray(await embedder.embed(texts), dtype=np.float64).reshape(len(texts), -1)

@@ -57,3 +57,12 @@ async def test_an_interrupted_run_keeps_what_it_made(tmp_path: Path, monkeypatch
 async def test_no_text_stands_in_the_file(tmp_path: Path) -> None:
     await StoredEmbedder(Lengths(), tmp_path / "v.sqlite").embed(["a customer's own words"])
     assert b"customer" not in (tmp_path / "v.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["file/v.sqlite", "file"])
+async def test_a_file_that_cannot_be_used_costs_time_and_nothing_else(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("not a database, and no folder")
+    inner = Lengths()
+    store = StoredEmbedder(inner, tmp_path / place)
+    assert await store.embed(["one"]) == await store.embed(["one"]) == [[3.0, 1.0]]
+    assert inner.asked == ["one", "one"]

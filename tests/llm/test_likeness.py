@@ -9,6 +9,7 @@ import pytest
 from core.models import Suspicion
 from core.policy import Examples, Rule
 from llm.embedding import MiniLmEmbedder
+from llm.embedding_store import StoredEmbedder
 from llm.offline import OfflineMind
 
 DISCOUNT = Rule(
@@ -100,7 +101,7 @@ async def test_without_ordinary_sentences_there_is_no_verdict() -> None:
     assert await MIND.judge_policy(DISCOUNT.examples.must_match[0], RULES, ordinary=(), instructions="") is None
 
 
-async def test_what_was_fitted_once_is_read_from_the_folder(tmp_path: Path) -> None:
+async def test_what_was_fitted_once_is_not_embedded_again(tmp_path: Path) -> None:
     class Counting(MiniLmEmbedder):
         asked = 0
 
@@ -108,21 +109,10 @@ async def test_what_was_fitted_once_is_read_from_the_folder(tmp_path: Path) -> N
             self.asked += len(texts)
             return await super().embed(texts)
 
-    first, second = Counting(), Counting()
-    one = await judge("Any rebate for schools?", OfflineMind(first, None, vectors=tmp_path))
-    other = await judge("Any rebate for schools?", OfflineMind(second, None, vectors=tmp_path))
-    assert one == other
+    def mind() -> tuple[Counting, OfflineMind]:
+        made = Counting()
+        return made, OfflineMind(made, None, fixed=StoredEmbedder(made, tmp_path / "vectors"))
+
+    (first, one), (second, other) = mind(), mind()
+    assert await judge("Any rebate for schools?", one) == await judge("Any rebate for schools?", other)
     assert (first.asked > len(ORDINARY), second.asked) == (True, 1)
-
-
-async def test_a_folder_that_cannot_be_used_harms_nothing(tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    assert await judge("Any rebate for schools?", OfflineMind(MiniLmEmbedder(), None, vectors=blocked)) is not None
-
-
-async def test_a_spoilt_file_is_computed_anew(tmp_path: Path) -> None:
-    await judge("Hello there you", OfflineMind(MiniLmEmbedder(), None, vectors=tmp_path))
-    (file,) = tmp_path.glob("*.npy")
-    file.write_bytes(b"broken")
-    assert await judge("Any rebate for schools?", OfflineMind(MiniLmEmbedder(), None, vectors=tmp_path)) is not None
