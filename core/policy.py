@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,7 +88,11 @@ class Finding:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+# A draft is read when it is made, by the guardrail and at the send boundary: three times the same sentences.
+_REMEMBERED = 4_096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _CompiledRule:
     rule: Rule
     any: tuple[re.Pattern[str], ...]
@@ -100,6 +104,7 @@ class _CompiledRule:
         """A rule for certain channels is left out when the channel is another one or not known."""
         return stage in self.rule.stages and (self.rule.channels is None or channel in self.rule.channels)
 
+    @lru_cache(maxsize=_REMEMBERED)  # noqa: B019 - rules live as long as the process
     def match(self, sentence: str) -> tuple[int, int] | None:
         """Where the rule fires in a sentence first, or None."""
         spans = [m.span() for pattern in self.always if (m := pattern.search(sentence))]
