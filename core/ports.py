@@ -40,25 +40,13 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
 
 
-class Mind(Protocol):
-    """What the judging nodes ask of a language model, and the model that drives the responder's agent."""
+class Judge(Protocol):
+    """What the judging nodes ask of a language model. `name` stands in the proof of what it judged."""
 
     @property
     def name(self) -> str: ...
-    def speaks(self, text: str) -> bool:
-        """Whether a reply can be written in the language of this text."""
-        ...
-
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification: ...
     async def rate_sentiment(self, text: str, *, instructions: str) -> Rating: ...
-    async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        """Another way to ask the same, for a search that found nothing."""
-        ...
-
-    async def summarise(self, case: str, *, instructions: str) -> str:
-        """A few sentences for the colleague who takes over; empty where there is nothing to add to the case as it stands."""
-        ...
-
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
         """Which claims, by their place, say more than their sources; None from a mind that cannot judge it."""
         ...
@@ -69,9 +57,29 @@ class Mind(Protocol):
         """Which rule the text breaks though no pattern of it matched; `ordinary` are sentences that break none."""
         ...
 
-    def agent_model(self) -> Any:
-        """A `Model` of the OpenAI Agents SDK."""
+
+class Writer(Protocol):
+    """Who finds words: for a search, for a colleague, and through an agent for the customer."""
+
+    def speaks(self, text: str) -> bool:
+        """Whether a reply can be written in the language of this text."""
         ...
+
+    async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
+        """Another way to ask the same, for a search that found nothing."""
+        ...
+
+    async def summarise(self, case: str, *, instructions: str) -> str:
+        """A few sentences for the colleague who takes over; empty where there is nothing to add to the case as it stands."""
+        ...
+
+    def agent_model(self) -> Any:
+        """A `Model` of the OpenAI Agents SDK, which drives the responder's agent."""
+        ...
+
+
+class Mind(Judge, Writer, Protocol):
+    """Both, from one provider: online or offline."""
 
 
 class Knowledge(Protocol):

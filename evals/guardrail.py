@@ -8,7 +8,7 @@ from typing import Literal
 
 from core.models import Label
 from core.policy import Examples, Policy
-from core.ports import Mind
+from core.ports import Judge
 from core.turn import Deps
 from core.vocabulary import ANGER_BELOW, Channel, Stage
 from nodes.guardrail import ordinary_examples
@@ -68,7 +68,7 @@ async def _score(deps: Deps, rule_id: str, examples: Examples) -> RuleScore:
 
 
 async def broken_rules(
-    mind: Mind,
+    judge: Judge,
     policy: Policy,
     intents: Sequence[Label],
     text: str,
@@ -81,13 +81,13 @@ async def broken_rules(
     broken: dict[str, By] = {finding.rule_id: "pattern" for finding in findings}
     if not broken:
         ordinary = ordinary_examples(intents) if stage == "inbound" else ()
-        suspicion = await mind.judge_policy(
+        suspicion = await judge.judge_policy(
             text, policy.by_meaning(stage), ordinary=ordinary, instructions="Judge by the policy."
         )
         if suspicion is not None:
             broken[suspicion.rule_id] = "meaning"
     if stage == "inbound" and "angry_customer" not in broken:
-        rating = await mind.rate_sentiment(text, instructions="Rate the feeling.")
+        rating = await judge.rate_sentiment(text, instructions="Rate the feeling.")
         if rating.score < ANGER_BELOW:
             broken["angry_customer"] = "tone"
     return broken
