@@ -33,6 +33,11 @@ class Examples(_Frozen):
     must_match: tuple[str, ...] = ()
     must_not_match: tuple[str, ...] = ()
 
+    def __add__(self, other: Examples) -> Examples:
+        return Examples(
+            must_match=self.must_match + other.must_match, must_not_match=self.must_not_match + other.must_not_match
+        )
+
 
 class WordList(_Frozen):
     """Words of a rule, written here or taken from a field of the company's profile."""
@@ -45,7 +50,8 @@ class WordList(_Frozen):
 class Rule(_Frozen):
     """One rule. `unless` cancels a match of `any` that it overlaps, `unless_near` one in the same sentence; never `always`.
 
-    The examples also teach a mind what the rule means (`judge_policy`), unless it is a rule about form: `by_meaning: false`.
+    The patterns must get the examples right. Examples and lessons, which stand in a file of their own, teach a mind what
+    the rule means (`judge_policy`), unless it is a rule about form: `by_meaning: false`.
     """
 
     id: str
@@ -61,12 +67,18 @@ class Rule(_Frozen):
     unless_near: tuple[str, ...] = ()
     by_meaning: bool = True
     examples: Examples = Examples()
+    lessons: Examples = Examples()
 
     @model_validator(mode="after")
     def _has_a_pattern(self) -> Rule:
         if not self.any and not self.always:
             raise ValueError("give at least one pattern under `any` or `always`")
         return self
+
+    @property
+    def taught(self) -> Examples:
+        """All that tells what the rule means."""
+        return self.examples + self.lessons
 
 
 class _PolicyFile(_Frozen):
@@ -134,12 +146,16 @@ class Policy:
 
     @classmethod
     def load(cls, policy_path: Path, profile_path: Path) -> Policy:
-        """Read and compile; ConfigurationError names the file, the rule and the field that are wrong."""
+        """Read and compile, with the lessons of `policy.examples.yaml` where it stands beside.
+
+        ConfigurationError names the file, the rule and the field that are wrong.
+        """
         data = _mapping(policy_path)
         try:
             file = _PolicyFile.model_validate(data)
         except ValidationError as error:
             raise ConfigurationError(f"{policy_path}: {_explain(error, data)}") from error
+        file = _with_lessons(file, policy_path.with_suffix(".examples.yaml"))
         try:
             pieces = _pieces(file, _mapping(profile_path))
             compiled = tuple(_compile(rule, pieces) for rule in file.rules)
@@ -180,6 +196,16 @@ def load_examples(path: Path) -> dict[str, Examples]:
         return {rule_id: Examples.model_validate(examples) for rule_id, examples in _mapping(path).items()}
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _with_lessons(file: _PolicyFile, path: Path) -> _PolicyFile:
+    if not path.exists():
+        return file
+    lessons = load_examples(path)
+    if unknown := sorted(lessons.keys() - {rule.id for rule in file.rules}):
+        raise ConfigurationError(f"{path}: no rule is called {unknown[0]}")
+    rules = (rule.model_copy(update={"lessons": lessons.get(rule.id, Examples())}) for rule in file.rules)
+    return file.model_copy(update={"rules": tuple(rules)})
 
 
 def _findings(
@@ -240,7 +266,7 @@ def _refuse_twins(file: _PolicyFile, path: Path) -> None:
 
 def _hash(file: _PolicyFile, pieces: Mapping[str, str]) -> str:
     """Changes with the rules and the words they use, not with the examples."""
-    rules = [rule.model_dump(mode="json", exclude={"examples"}) for rule in file.rules]
+    rules = [rule.model_dump(mode="json", exclude={"examples", "lessons"}) for rule in file.rules]
     return hashlib.sha256(json.dumps([rules, dict(pieces)], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -18,7 +18,7 @@ from core.ports import Formatter
 from core.profile import CompanyProfile, load_profile
 from core.settings import PROJECT_ROOT
 from core.turn import Deps, TurnContext
-from core.vocabulary import EscalationReason
+from core.vocabulary import EscalationReason, Stage
 from graph.dry_run import DryRunDesk, draft_brief
 
 
@@ -87,7 +87,7 @@ class FakeMind:
         return self.summary
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         self.asked.append((text, instructions))
         return self.suspicion
