@@ -14,6 +14,7 @@ from psycopg.rows import class_row, dict_row
 from core.errors import DatabaseUnavailable
 from core.models import Passage, SearchResult
 from core.ports import Embedder
+from crm.knowledge.judgement import ANSWERABLE_FROM, judge
 from crm.knowledge.ranking import FLOOR, Candidate, Corpus, Hit, Question, rank
 from crm.knowledge.selection import select
 from crm.knowledge.store import to_vector
@@ -141,7 +142,7 @@ class KnowledgeBase:
         corpus = _corpus(rows[0])
         candidates = [_candidate(row) for row in rows if row["id"]]
         ranked = rank(question, corpus, candidates)
-        return _explained(query, corpus, select(question, ranked, limit=limit))
+        return _explained(query, corpus, select(question, ranked, limit=limit), judge(ranked))
 
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         """The passages in the order of the ids, retired ones too; scores are 0, for nothing was asked."""
@@ -184,12 +185,14 @@ def read_vector(sent: bytes) -> np.ndarray:
     return np.frombuffer(sent, dtype=">f4", offset=4).astype(np.float32)
 
 
-def _explained(query: str, corpus: Corpus, hits: Sequence[Hit]) -> Explanation:
+def _explained(query: str, corpus: Corpus, hits: Sequence[Hit], confidence: float = 0.0) -> Explanation:
+    answered = confidence >= ANSWERABLE_FROM
     result = SearchResult(
         query=query,
-        passages=tuple(hit.passage() for hit in hits if hit.score >= FLOOR),
+        passages=tuple(hit.passage() for hit in hits if answered and hit.score >= FLOOR),
         best_score=hits[0].score if hits else 0.0,
-        floor=FLOOR,
+        confidence=confidence,
+        floor=ANSWERABLE_FROM,
         knowledge_version=corpus.version,
     )
     return Explanation(result, tuple(hits))
