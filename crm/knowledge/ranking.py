@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
@@ -144,40 +144,41 @@ class Hit:
 def rank(question: Question, corpus: Corpus, candidates: Sequence[Candidate]) -> list[Hit]:
     """All of them, the best first."""
     weights = {lexeme: corpus.idf(lexeme) for lexeme in question.lexemes}
-    leads = _lead_coverage(question, weights, candidates)
-    hits = _agree([_score(question, corpus, weights, c, leads[c.article_id]) for c in candidates])
+    lead = {lexeme: weights[lexeme] for lexeme in question.lead}
+    covered = _lead_coverage(lead, candidates)
+    hits = _agree([_score(question, corpus, weights, lead, c, covered.get(c.article_id, 0.0)) for c in candidates])
     return sorted(hits, key=lambda hit: (-hit.score, hit.candidate.slug, hit.candidate.heading))
 
 
-def _lead_coverage(
-    question: Question, weights: Mapping[str, float], candidates: Sequence[Candidate]
-) -> dict[UUID, float]:
+def _lead_coverage(lead: Mapping[str, float], candidates: Sequence[Candidate]) -> dict[UUID, float]:
     """By article: a page need not say all words of the lead in one chunk."""
     said: dict[UUID, set[str]] = {}
-    for candidate in candidates:
+    for candidate in candidates if lead else ():
         said.setdefault(candidate.article_id, set()).update(candidate.counts)
-    return {article: _share(weights, question.lead, words) for article, words in said.items()}
+    return {article: _share(lead, words) for article, words in said.items()}
 
 
-def _share(weights: Mapping[str, float], asked: Collection[str], found: Collection[str]) -> float:
-    """How much of what was asked is among the found, by idf."""
-    whole = sum(weights[lexeme] for lexeme in asked)
-    return sum(weights[lexeme] for lexeme in asked if lexeme in found) / whole if whole else 0.0
+def _share(asked: Mapping[str, float], found: Iterable[str]) -> float:
+    """How much of what was asked is among the found, by weight."""
+    return sum(asked.get(lexeme, 0.0) for lexeme in found) / (sum(asked.values()) or 1.0)
 
 
 def _score(
-    question: Question, corpus: Corpus, weights: Mapping[str, float], candidate: Candidate, lead_coverage: float
+    question: Question,
+    corpus: Corpus,
+    weights: Mapping[str, float],
+    lead: Mapping[str, float],
+    candidate: Candidate,
+    lead_coverage: float,
 ) -> Hit:
     parts = _bm25_parts(corpus, weights, candidate)
-    weight = sum(weights.values()) or 1.0
-    lexical = sum(parts.values()) / (weight * (K1 + 1))
-    naming = _share(weights, question.lexemes, candidate.named)
+    lexical = sum(parts.values()) / ((sum(weights.values()) or 1.0) * (K1 + 1))
+    naming = _share(weights, candidate.named)
     heading = -1.0 if candidate.heading_cosine is None else candidate.heading_cosine
     asked = -1.0 if candidate.asked_cosine is None else candidate.asked_cosine
-    meaning = max(candidate.cosine, heading, asked + ASKED_BONUS)
-    score = meaning + LEXICAL_WEIGHT * lexical + NAMING_WEIGHT * naming
-    score += LEAD_NAMING_WEIGHT * _share(weights, question.lead, candidate.named)
-    score += LEAD_COVERAGE_WEIGHT * lead_coverage
+    score = max(candidate.cosine, heading, asked + ASKED_BONUS)
+    score += LEXICAL_WEIGHT * lexical + NAMING_WEIGHT * naming
+    score += LEAD_NAMING_WEIGHT * _share(lead, candidate.named) + LEAD_COVERAGE_WEIGHT * lead_coverage
     score += VERSION_WEIGHT * names_version(question.text, candidate.version)
     matched = tuple(sorted(parts, key=lambda lexeme: -parts[lexeme]))
     return Hit(candidate, score, lexical, naming, agreement=0.0, matched=matched)
