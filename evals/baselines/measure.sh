@@ -38,6 +38,12 @@ baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions
 baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl"
 baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl"
 baseline reply-stackfaq reply --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
+baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl" --against-recipe
+baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl" --against-recipe
+baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl" --against-recipe
+baseline retrieval-arduino retrieval --dataset "$data/kb_arduino/dev/questions.jsonl" --kb "$data/kb_arduino/common/articles.jsonl"
+baseline retrieval-pypi_help retrieval --dataset "$data/kb_pypi_help/dev/questions.jsonl" --kb "$data/kb_pypi_help/common/articles.jsonl" --no-titles
+baseline retrieval-tau2_banking retrieval --dataset "$data/kb_tau2_banking/dev/tasks.jsonl" --kb "$data/kb_tau2_banking/common/articles.jsonl"
 baseline guardrail-bastion guardrail --dataset "$data/inj_bastion/dev/injections.jsonl"
 baseline guardrail-bipia guardrail --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
 baseline guardrail-jailbreaks guardrail --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
