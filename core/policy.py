@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.disguise import undisguised
 from core.errors import ConfigurationError
 from core.plain_text import PlainText, plain, sentences
 from core.safe_patterns import UnsafePattern, alternation, compile_safely
@@ -131,6 +132,7 @@ class Policy:
     rules: tuple[Rule, ...]
     version_hash: str
     _compiled: tuple[_CompiledRule, ...]
+    _hard_words: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, policy_path: Path, profile_path: Path) -> Policy:
@@ -146,14 +148,21 @@ class Policy:
         except UnsafePattern as error:
             raise ConfigurationError(f"{policy_path}: {error}") from error
         _refuse_twins(file, policy_path)
-        return cls(file.rules, _hash(file, pieces), compiled)
+        hard = tuple(word for words in file.lists.values() if words.spelled == "masked" for word in words.words)
+        return cls(file.rules, _hash(file, pieces), compiled, hard)
 
     def check(self, text: str, *, stage: Stage, channel: Channel | None = None) -> tuple[Finding, ...]:
-        """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence."""
+        """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence.
+
+        What came in is read a second time with its disguised words as they are meant, by the rules that found nothing.
+        """
         seen = plain(text)
-        spans = tuple(sentences(seen.text))
+        readings = [seen]
+        if stage == "inbound" and (meant := undisguised(seen, self._hard_words)) is not seen:
+            readings.append(meant)
+        spans = [tuple(sentences(reading.text)) for reading in readings]
         compiled = (rule for rule in self._compiled if rule.applies(stage, channel))
-        return tuple(finding for rule in compiled for finding in _findings(rule, text, seen, spans))
+        return tuple(finding for rule in compiled for finding in _first_found(rule, text, readings, spans))
 
     @cached_property
     def _by_meaning(self) -> Mapping[Stage, tuple[Rule, ...]]:
@@ -180,6 +189,13 @@ def load_examples(path: Path) -> dict[str, Examples]:
         return {rule_id: Examples.model_validate(examples) for rule_id, examples in _mapping(path).items()}
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _first_found(
+    rule: _CompiledRule, given: str, readings: Sequence[PlainText], spans: Sequence[tuple[tuple[int, int], ...]]
+) -> tuple[Finding, ...]:
+    found = (tuple(_findings(rule, given, seen, where)) for seen, where in zip(readings, spans, strict=True))
+    return next((findings for findings in found if findings), ())
 
 
 def _findings(
