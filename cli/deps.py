@@ -114,7 +114,7 @@ async def warm_up(deps: Deps) -> None:
     if isinstance(deps.mind, OfflineMind):
         await deps.mind.warm_up(deps.intents)
         for stage in JUDGED:
-            await deps.mind.likeness(deps.policy.by_meaning(stage), ordinary_examples(stage, deps.intents))
+            await deps.mind.likeness(deps.policy.by_meaning(stage), ordinary_examples(stage, deps.policy, deps.intents))
 
 
 def build_worker_context(

@@ -42,6 +42,9 @@ def run(
     kb: Annotated[Path | None, typer.Option(help="Articles as JSON lines, or a folder of documents.")] = None,
     examples: Annotated[Path | None, typer.Option(help="Labelled rows that triage learns from.")] = None,
     titles: Annotated[bool, typer.Option(help="Index the articles of --kb with their titles.")] = True,
+    against_recipe: Annotated[
+        bool, typer.Option(help="Measure retrieval over --kb beside a simple recipe, on the same questions.")
+    ] = False,
     trials: Annotated[int, typer.Option(min=1, help="How often each conversation is tried, for pass^k.")] = 1,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Cases that are asked side by side.")] = 4,
     at_least: Annotated[
@@ -59,7 +62,7 @@ def run(
     settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
     # What the product at work says of itself would drown the figures; its warnings are kept.
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    options = Options(kb, examples, titles, trials, at_once)
+    options = Options(kb, examples, titles, against_recipe, trials, at_once)
     reports = asyncio.run(_run_suites(settings, options, list(dict.fromkeys(suites)), dataset or []))
     document = as_json(reports, _made_by(settings))
     _write(reports, document, json_out, html_out, faults=faults)

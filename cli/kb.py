@@ -59,9 +59,9 @@ def search(
         return echo_json(_facts(found))
     result = found.result
     if not result.passages:
-        typer.echo(f"Nothing found: the best score {result.best_score:.2f} is below the floor {result.floor:.2f}.")
+        typer.echo(f"Nothing found: the confidence {result.confidence:.2f} is below the floor {result.floor:.2f}.")
     for place, hit in enumerate(found.hits, start=1):
-        typer.echo(_explain(place, hit, floor=result.floor))
+        typer.echo(_explain(place, hit, shown=_is_shown(found, hit)))
 
 
 @app.command("list")
@@ -102,11 +102,15 @@ def _slugs(page: str) -> list[str]:
     return [found.slug for found in read_folder(Path(page))] if Path(page).exists() else [page]
 
 
-def _explain(place: int, hit: Hit, *, floor: float) -> str:
+def _is_shown(found: Explanation, hit: Hit) -> bool:
+    return any(passage.id == hit.candidate.id for passage in found.result.passages)
+
+
+def _explain(place: int, hit: Hit, *, shown: bool) -> str:
     c = hit.candidate
     where = " > ".join(filter(None, (c.title, c.heading)))
     heading = "-" if c.heading_cosine is None else f"{c.heading_cosine:.2f}"
-    below = "   (below the floor, not used)" if hit.score < floor else ""
+    below = "" if shown else "   (not used)"
     parts = (
         f"cosine {c.cosine:.2f}, heading {heading}, lexical {hit.lexical:.2f}, "
         f"naming {hit.naming:.2f}, agreement {hit.agreement:.2f}"
@@ -122,10 +126,11 @@ def _facts(found: Explanation) -> dict[str, object]:
     return {
         "query": result.query,
         "floor": result.floor,
+        "confidence": result.confidence,
         "best_score": result.best_score,
         "knowledge_version": result.knowledge_version,
-        "found": [_hit_facts(hit) for hit in found.hits if hit.score >= result.floor],
-        "below_floor": [_hit_facts(hit) for hit in found.hits if hit.score < result.floor],
+        "found": [_hit_facts(hit) for hit in found.hits if _is_shown(found, hit)],
+        "below_floor": [_hit_facts(hit) for hit in found.hits if not _is_shown(found, hit)],
     }
 
 

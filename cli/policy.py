@@ -60,7 +60,9 @@ async def _fired(settings: Settings, text: str, stage: Stage, channel: Channel) 
 async def _fit(settings: Settings) -> list[dict[str, Any]]:
     policies = FittedPolicies(folder := shipped_fits(settings), folder)
     mind, (policy, intents) = make_offline_mind(settings, make_embedder(settings), policies), _read(settings)
-    fits = [await mind.likeness(policy.by_meaning(stage), ordinary_examples(stage, intents)) for stage in JUDGED]
+    fits = [
+        await mind.likeness(policy.by_meaning(stage), ordinary_examples(stage, policy, intents)) for stage in JUDGED
+    ]
     kept = policies.keep_only([fit for fit in fits if fit])
     return [{"file": str(path), "rules": list(fit.rules), "lessons": len(fit.texts)} for path, fit in kept.items()]
 

@@ -137,11 +137,15 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Best first. Empty when nothing reaches the relevance floor; `best_score` then tells how far it was."""
+    """Best first. Empty when `confidence`, that these answer the question, is below `floor`: then nothing is shown.
+
+    `best_score` is the first passage's, or what it would have been.
+    """
 
     query: str
     passages: tuple[Passage, ...]
     best_score: float
+    confidence: float
     floor: float
     knowledge_version: int
 

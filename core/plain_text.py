@@ -32,10 +32,15 @@ class PlainText:
         return self.origin[start], self.origin[end - 1] + 1
 
 
+def verbatim(given: str) -> PlainText:
+    """The text as it is."""
+    return PlainText(given, tuple(range(len(given))))
+
+
 def plain(given: str) -> PlainText:
     """Compatibility forms, accents, look-alikes and invisible characters undone; white space runs to one blank or break."""
     if given.isascii() and given.isprintable() and "  " not in given:  # as most sentences are
-        return PlainText(given, tuple(range(len(given))))
+        return verbatim(given)
     letters: list[str] = []
     origin: list[int] = []
     for index, char in enumerate(given):

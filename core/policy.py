@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.disguise import undisguised
 from core.errors import ConfigurationError
 from core.plain_text import PlainText, plain, sentences
 from core.safe_patterns import UnsafePattern, alternation, compile_safely
@@ -81,6 +82,13 @@ class Rule(_Frozen):
         return self.examples + self.lessons
 
 
+class _LessonsFile(_Frozen):
+    """What the rules mean, said in many ways, and `ordinary` messages that break none."""
+
+    ordinary: tuple[str, ...] = ()
+    rules: dict[str, Examples] = {}
+
+
 class _PolicyFile(_Frozen):
     version: Literal[1]
     lists: dict[str, WordList] = {}
@@ -138,15 +146,20 @@ def _uncancelled(
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """The compiled rules, in order of precedence: of several findings the first gives the reason."""
+    """The compiled rules, in order of precedence: of several findings the first gives the reason.
+
+    `ordinary` are messages of customers that break no rule.
+    """
 
     rules: tuple[Rule, ...]
     version_hash: str
     _compiled: tuple[_CompiledRule, ...]
+    _hard_words: tuple[str, ...] = ()
+    ordinary: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, policy_path: Path, profile_path: Path) -> Policy:
-        """Read and compile, with the lessons of `policy.examples.yaml` where it stands beside.
+        """Read and compile, with the lessons of `policy.lessons.yaml` where it stands beside.
 
         ConfigurationError names the file, the rule and the field that are wrong.
         """
@@ -155,21 +168,29 @@ class Policy:
             file = _PolicyFile.model_validate(data)
         except ValidationError as error:
             raise ConfigurationError(f"{policy_path}: {_explain(error, data)}") from error
-        file = _with_lessons(file, policy_path.with_suffix(".examples.yaml"))
+        lessons = _load_lessons(policy_path.with_suffix(".lessons.yaml"), file.rules)
         try:
             pieces = _pieces(file, _mapping(profile_path))
             compiled = tuple(_compile(rule, pieces) for rule in file.rules)
         except UnsafePattern as error:
             raise ConfigurationError(f"{policy_path}: {error}") from error
         _refuse_twins(file, policy_path)
-        return cls(file.rules, _hash(file, pieces), compiled)
+        hard = tuple(word for words in file.lists.values() if words.spelled == "masked" for word in words.words)
+        rules = (rule.model_copy(update={"lessons": lessons.rules.get(rule.id, Examples())}) for rule in file.rules)
+        return cls(tuple(rules), _hash(file, pieces), compiled, hard, lessons.ordinary)
 
     def check(self, text: str, *, stage: Stage, channel: Channel | None = None) -> tuple[Finding, ...]:
-        """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence."""
+        """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence.
+
+        What came in is read a second time with its disguised words as they are meant, by the rules that found nothing.
+        """
         seen = plain(text)
-        spans = tuple(sentences(seen.text))
+        readings = [seen]
+        if stage == "inbound" and (meant := undisguised(seen, self._hard_words)) is not seen:
+            readings.append(meant)
+        spans = [tuple(sentences(reading.text)) for reading in readings]
         compiled = (rule for rule in self._compiled if rule.applies(stage, channel))
-        return tuple(finding for rule in compiled for finding in _findings(rule, text, seen, spans))
+        return tuple(finding for rule in compiled for finding in _first_found(rule, text, readings, spans))
 
     @cached_property
     def _by_meaning(self) -> Mapping[Stage, tuple[Rule, ...]]:
@@ -198,14 +219,23 @@ def load_examples(path: Path) -> dict[str, Examples]:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _with_lessons(file: _PolicyFile, path: Path) -> _PolicyFile:
+def _load_lessons(path: Path, rules: Sequence[Rule]) -> _LessonsFile:
     if not path.exists():
-        return file
-    lessons = load_examples(path)
-    if unknown := sorted(lessons.keys() - {rule.id for rule in file.rules}):
-        raise ConfigurationError(f"{path}: no rule is called {unknown[0]}")
-    rules = (rule.model_copy(update={"lessons": lessons.get(rule.id, Examples())}) for rule in file.rules)
-    return file.model_copy(update={"rules": tuple(rules)})
+        return _LessonsFile()
+    try:
+        lessons = _LessonsFile.model_validate(_mapping(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if unknown := sorted(lessons.rules.keys() - {rule.id for rule in rules}):
+        raise ConfigurationError(f"{path}: no rule of the policy is called {unknown[0]}")
+    return lessons
+
+
+def _first_found(
+    rule: _CompiledRule, given: str, readings: Sequence[PlainText], spans: Sequence[tuple[tuple[int, int], ...]]
+) -> tuple[Finding, ...]:
+    found = (tuple(_findings(rule, given, seen, where)) for seen, where in zip(readings, spans, strict=True))
+    return next((findings for findings in found if findings), ())
 
 
 def _findings(

@@ -20,7 +20,8 @@ MAX_STEPS: Final = 50_000
 _parser: Any = importlib.import_module("re._parser")
 _ONE_CHAR: Final = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "RANGE", "CATEGORY"}
 _ANY_LETTER: Final = ""
-_LEET: Final = {"a": "a4@", "e": "e3", "i": "i1!", "o": "o0", "s": "s$5", "u": "uv", "b": "b8", "g": "g9"}
+# Digits for letters are undone before (`core.disguise`), where a code can be told from a word.
+_SIGNS: Final = {"a": "a@", "i": "i!", "s": "s$", "u": "uv"}
 _MASKS: Final = "*#@$%"
 _ENDINGS: Final = "(?:s|es|ed|er|ers|ing|ings|in|y|ty|up|head|heads|face)?"
 
@@ -127,13 +128,13 @@ def _loose(word: str) -> str:
 
 
 def _masked(word: str) -> str:
-    """The word stretched, in leetspeak, with signs for letters or with its letters set apart."""
+    """The word stretched, with signs for letters or with its letters set apart."""
     runs = [match.group() for match in re.finditer(r"(.)\1*", word)]
-    stretched = "[.*_-]?+".join(rf"{_leet(run[0])}{{{len(run)},{len(run) + 5}}}+" for run in runs)
-    signs = _leet(word[0]) + "".join(f"[{re.escape(letter + _MASKS)}]" for letter in word[1:])
-    apart = r"[\W_]{1,2}".join(_leet(letter) for letter in word)
+    stretched = "[.*_-]?+".join(rf"{_signed(run[0])}{{{len(run)},{len(run) + 5}}}+" for run in runs)
+    signs = _signed(word[0]) + "".join(f"[{re.escape(letter + _MASKS)}]" for letter in word[1:])
+    apart = r"[\W_]{1,2}".join(_signed(letter) for letter in word)
     return rf"(?<![a-z0-9'])(?>(?:{stretched}|{signs}){_ENDINGS}|{apart})(?![a-z0-9])"
 
 
-def _leet(letter: str) -> str:
-    return f"[{re.escape(_LEET.get(letter, letter))}]"
+def _signed(letter: str) -> str:
+    return f"[{re.escape(_SIGNS.get(letter, letter))}]"

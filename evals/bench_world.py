@@ -113,7 +113,7 @@ class CannedKnowledge:
     passages: tuple[Passage, ...]
 
     async def search(self, query: str, *, limit: int = 5) -> SearchResult:
-        return SearchResult(query, self.passages[:limit], self.passages[0].score, 0.3, 1)
+        return SearchResult(query, self.passages[:limit], self.passages[0].score, 1.0, 0.5, 1)
 
     async def list_neighbours(self, ids: Sequence[UUID]) -> list[Passage]:
         return []

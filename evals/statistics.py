@@ -81,6 +81,13 @@ def pass_hat(successes: Sequence[int], trials: int, k: int) -> Figure | None:
     return mean(comb(passed, k) / comb(trials, k) for passed in successes)
 
 
+def mcnemar(won: int, lost: int) -> float:
+    """The exact two-sided p of two methods on the same cases: `won` and `lost` are those where just one was right."""
+    count = won + lost
+    tail = sum(comb(count, k) for k in range(min(won, lost) + 1)) / 2**count
+    return min(1.0, 2 * tail)
+
+
 def _bootstrap(statistic: Callable[[Numbers], float], rows: Numbers) -> Figure:
     """The statistic of the rows, and its percentiles over samples drawn from them with replacement."""
     random = np.random.default_rng(SEED)

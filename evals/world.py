@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from core.models import Label
@@ -18,15 +18,20 @@ from core.turn import Deps
 from crm.knowledge.sync import sync_folder
 from crm.pool import Pool
 from evals.rows import read_rows
+from evals.simple_recipe import Article
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run was asked for. `kb` and `examples` are None for the dossier's own; `titles` False hides them from the index."""
+    """What a run was asked for. `kb` and `examples` are None for the dossier's own; `titles` False hides them from the index.
+
+    `against_recipe` measures retrieval beside the simple recipe.
+    """
 
     kb: Path | None = None
     examples: Path | None = None
     titles: bool = True
+    against_recipe: bool = False
     trials: int = 1
     at_once: int = 4
     case_limit_s: float = 120.0
@@ -88,20 +93,24 @@ async def _read_documents(world: World, pool: Pool) -> None:
     elif kb.is_dir():
         await sync_folder(pool, world.embedder, kb)
     else:
-        await _read_articles(world, pool, kb)
+        await _sync_articles(world, pool, kb)
 
 
-async def _read_articles(world: World, pool: Pool, file: Path) -> None:
+def read_articles(file: Path, *, titled: bool) -> list[Article]:
     """Only these fields: a description or a summary may be the very question."""
-    titled = world.options.titles
-    articles = [
-        {
-            "id": str(row.fields.get("id") or row.text("id")),
-            "title": str(row.fields.get("title") or "") if titled else "",
-            "text": row.text("text"),
-        }
+    return [
+        Article(
+            id=str(row.fields.get("id") or row.text("id")),
+            title=str(row.fields.get("title") or "") if titled else "",
+            text=row.text("text"),
+        )
         for row in read_rows(file).rows
     ]
+
+
+async def _sync_articles(world: World, pool: Pool, file: Path) -> None:
+    articles = read_articles(file, titled=world.options.titles)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "articles.jsonl").write_text("\n".join(map(json.dumps, articles)), encoding="utf-8")
+        lines = (json.dumps(asdict(article)) for article in articles)
+        (Path(folder) / "articles.jsonl").write_text("\n".join(lines), encoding="utf-8")
         await sync_folder(pool, world.embedder, Path(folder))

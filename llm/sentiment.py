@@ -1,196 +1,104 @@
-"""How a customer feels: a head on the sentence vector, fitted on labelled seed sentences, and rules for what it misses."""
+"""How a customer feels, from 0 (furious) to 1 (delighted). Below 0.3 stands anger, and only anger.
+
+Two questions, for they pull apart. How pleased is the customer? Sentence vector and lexicon (`llm.lexicon`) answer together: their
+sum correlates with the mean of twenty raters better than either (see docs/prompt-engineers/evals.md). Is it anger, or
+hatred? The vector answers nearly alone: the lexicon knows "error" and "lost" as bad words, and of the policy's angry
+examples it would find fewer. A text that is unhappy and not angry stays above 0.3: it wants empathy, not a hand-over.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
+from core.disguise import undisguised
 from core.models import Rating
+from core.plain_text import verbatim
+from core.vocabulary import ANGER_BELOW
 from llm.kernel import KernelRidge, Matrix
+from llm.lexicon import words_say
 from llm.sentences import telling_sentences
+from llm.tone_rules import HARD_WORDS, SHOUTING, apply_rules, shouting
 
 Embed = Callable[[Sequence[str]], Awaitable[Matrix]]
 
-_SEEDS = Path(__file__).parent / "data" / "sentiment_seeds.jsonl"
-
-
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
+# "Stop." and "Quit." say too little to be judged by likeness; the rules judge them.
+_TELLING_WORDS: Final = 3
+_SEEDS: Final = Path(__file__).parent / "data" / "sentiment_seeds.jsonl"
+_GAMMA: Final = 4.0
+_RIDGE: Final = 0.5
+# Of the lexicon in valence, anger and hatred. Reviews and tweets correlate by .68 and .86 with raters, without it by .57
+# and .60; negative against positive comments: AUROC .89, without it .79. From 0.25 to 0.4 they move by .01.
+_LEXICON_IN: Final = (0.35, -0.15, -0.1)
+# Of the seeds that are not angry, seen by a model fitted without each, this share stays above the line.
+_SPARED: Final = 0.98
+# A full scale would cut off what is best and worst: with 1.0 the correlation on tweets is .015 lower.
+_SLOPE: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """What it is called, what it looks for, and the score it allows at most (a ceiling) or at least (a floor)."""
+class Seed:
+    """`score` below 0.3: angry. `hate`: against a group of people."""
 
-    name: str
-    pattern: re.Pattern[str]
-    ceiling: float = 1.0
-    floor: float = 0.0
-
-
-_NEGATED = re.compile(
-    r"\b(?:not|no|never|isn'?t|aren'?t|wasn'?t|without|nor|hardly)\b(?:\W+\w+){0,2}\W*$", re.IGNORECASE
-)
-_NOT_ANGRY = _words(r"not|never|no longer")
-_OWN = re.compile(
-    r"\b(?:i|i'm|im|i am|me|my|myself)\b(?:\W+\w+){0,3}\W*$|\b(?:silly|stupid|dumb)\W+(?:question|mistake|me)",
-    re.IGNORECASE,
-)
-# "Our buyer called us idiots", "my customer wrote: crap": somebody else's words.
-_REPORTED = re.compile(
-    r"\b(?:customers?|clients?|buyers?|guests?|reviews?|who|he|she|they)\W+(?:\w+\W+){0,2}"
-    r"(?:call(?:ed|s)|sa(?:ys|id)|wr(?:ites|ote)|joked?|names?d?)\b[^.!?\n]*$",
-    re.IGNORECASE,
-)
-# "idiot-proof", "crap-free": part of a word of its own.
-_COMPOUND = re.compile(r"-[a-z]")
-_INSULT = (
-    r"idiots?|morons?|imbeciles?|clowns?|crooks?|thie(?:f|ves)|liars?|scammers?|con artists?|fools?|losers?|bastards?|"
-    r"assholes?|arseholes?|dickheads?|pricks?|wankers?|scumbags?|braindead|brain-dead|incompetents?|dimwits?|halfwits?|cretins?|bitch(?:es)?"
-)
-_STRONG = (
-    r"f+u+c*k+\w*|motherf\w+|bullshit\w*|shit|shitty|crap|crappy|goddamn|piss(?:ed)?(?: off)?|wtf|ffs|stfu|bollocks"
-)
-_FEELING = r"furious|livid|enraged|outraged|seething|fuming|disgusted|appalled|infuriated|angry|mad at|fed up|beyond frustrated"
-# "I have a customer who is furious" tells of somebody else.
-_OTHERS = r"(?:customers?|clients?|buyers?|guests?|suppliers?|colleagues?|boss|partner|who|they|he|she)"
-_BETWEEN = rf"(?:(?!\b{_OTHERS}\b)[^.!?\n]){{0,30}}"
-_DENIED = _words(
-    rf"(?:not|n't|no longer|never|isn't|aren't)(?: \w+){{0,2}} (?:{_FEELING}|upset|annoyed|complaining)|no hard feelings|no complaints?"
-)
-_RULES = (
-    _Rule("denied anger", _DENIED, floor=0.42),
-    _Rule("insult", _words(_INSULT), ceiling=0.1),
-    _Rule("profanity", _words(_STRONG), ceiling=0.15),
-    _Rule("anger", _words(rf"(?:i|we|me|i'm|we're|im|feeling)\b{_BETWEEN}\b(?:{_FEELING})"), ceiling=0.2),
-    _Rule(
-        "outrage",
-        _words(
-            r"(?:completely |totally |utterly |absolutely |simply |just |so )?(?:unacceptable|outrageous|disgraceful|"
-            r"inexcusable|pathetic|disgusting)|(?:absolute|complete|total|utter) (?:joke|disgrace|disaster|rubbish|garbage|trash|"
-            r"waste|shambles|nonsense|scam)|worst (?:\w+ ){0,3}(?:ever|service|support|company|product|experience|software|app)|"
-            r"this is (?:ridiculous|a joke|a scam|insane)|sick (?:and tired )?of|had (?:it|enough) (?:with|of)|"
-            r"enough is enough|you (?:people|guys|lot) are (?:useless|hopeless|a joke|a disgrace|pathetic)|"
-            r"should be ashamed|shame on you|how dare you|go to hell|screw you|get lost|drop dead|"
-            r"what (?:the hell|on earth) (?:is|are) (?:wrong with )?(?:you|this|your)|wast(?:e|ed|ing) (?:of )?my time"
-        ),
-        ceiling=0.22,
-    ),
-    _Rule(
-        "sarcasm",
-        _words(
-            r"thanks? (?:you )?(?:so much )?for nothing|slow clap|just what (?:i|we) needed|bravo|(?:oh,? |just )(?:great|wonderful|"
-            r"fantastic|brilliant|perfect|lovely)\b[^?\n]{0,60}\b(?:again|another|crash\w*|broke\w*|broken|lost|gone|fail\w*|down|"
-            r"error|locked|delet\w+)|(?:great|nice|good|amazing|wonderful|fantastic|excellent|top) (?:job|work|way)[, ]+"
-            r"(?:guys[, ]+)?(?:delet|break|ruin|los|lock|ignor|mess|wast|destroy|kill|to (?:lose|ruin|treat))\w*|"
-            r"(?:too much to ask|congratulations)[,!.]? (?:you|on)\b[^?\n]{0,60}\b(?:worse|broke|broken|ruin\w*|lost|delet\w+|geniuses)"
-        ),
-        ceiling=0.22,
-    ),
-)
-_PRAISE = _words(
-    r"love (?:it|this|you|the|your|that)|amazing|awesome|brilliant|fantastic|perfect|excellent|wonderful|impressed|"
-    r"(?:you )?(?:guys|team) rock|life ?saver|best (?:support|app|product|tool|software|service|team)|good|great|cool|fast|thank(?:s| you)"
-)
-_SHOUT_WORD = re.compile(r"\b[A-Z]{3,}\b")
-_ACRONYMS = frozenset(
-    {
-        "API",
-        "CSV",
-        "PDF",
-        "USB",
-        "URL",
-        "SSO",
-        "SAML",
-        "HTTP",
-        "HTTPS",
-        "JSON",
-        "SQL",
-        "SKU",
-        "VAT",
-        "FAQ",
-        "SMS",
-        "GPS",
-        "RAM",
-        "CPU",
-        "NFC",
-        "QR",
-        "IBAN",
-        "XML",
-        "HTML",
-        "TOTP",
-    }
-)
-_SHOUT_WORDS = 3
-SHOUTING = 0.1
+    text: str
+    score: float
+    hate: bool = False
 
 
 class SentimentScorer:
-    """Fitted from the seeds in milliseconds once their vectors are there."""
+    """Fitted from the seeds in milliseconds once their vectors are there. Outputs: valence, anger, hatred."""
 
-    def __init__(self, model: KernelRidge) -> None:
+    def __init__(self, model: KernelRidge, lines: Matrix) -> None:
+        """`lines`: the anger and the hatred from which on a text is angry."""
         self._model = model
+        self._lines = lines
 
     @classmethod
     async def fit(cls, embed: Embed) -> SentimentScorer:
         seeds = read_seeds()
-        vectors = await embed([text for text, _ in seeds])
-        targets = np.array([[score] for _, score in seeds])
-        return cls(KernelRidge.fit(vectors, targets - 0.5, gamma=2.0, ridge=0.5))
+        texts = [seed.text for seed in seeds]
+        targets = np.array(
+            [[seed.score - 0.5, seed.score < ANGER_BELOW and not seed.hate, seed.hate] for seed in seeds], dtype=float
+        )
+        model = KernelRidge.fit(await embed(texts), targets, gamma=_GAMMA, ridge=_RIDGE)
+        unseen = _with_lexicon(model.left_out, texts)
+        calm = ~targets[:, 1:].any(axis=1)
+        lines = np.array([np.quantile(unseen[calm, 1], _SPARED), np.quantile(unseen[targets[:, 2] == 0, 2], _SPARED)])
+        return cls(model, lines)
 
     async def rate(self, text: str, embed: Embed) -> Rating:
-        """The mean of the whole text and its angriest sentence, then the rules."""
-        texts = [text, *telling_sentences(text)]
-        scores = self.head(await embed(texts))
-        score = float(scores[0] if len(texts) == 1 else (scores[0] + scores[1:].min()) / 2)
-        return apply_rules(text, score)
+        """Of a text in several sentences the whole and the angriest have half the say each."""
+        text = undisguised(verbatim(text), HARD_WORDS).text
+        pieces = [text, *telling_sentences(text)]
+        heads = _with_lexicon(self._model.predict(await embed(pieces)), pieces)
+        whole, sentences = heads[0], heads[min(1, len(heads) - 1) :]
+        pleased = 0.5 + _SLOPE * float(whole[0] + sentences[:, 0].mean()) / 2
+        excess = float(((whole[1:] + sentences[:, 1:].max(axis=0)) / 2 - self._lines).max())
+        shouted = shouting(text)
+        excess += SHOUTING if shouted else 0.0
+        if excess > 0 and len(text.split()) >= _TELLING_WORDS:
+            return apply_rules(text, min(pleased, ANGER_BELOW - excess / 2), pleased, shouted)
+        return apply_rules(text, _calm(pleased), pleased, shouted)
 
-    def head(self, vectors: Matrix) -> Matrix:
-        return np.clip(self._model.predict(vectors)[:, 0] + 0.5, 0.0, 1.0)
+
+def _with_lexicon(heads: Matrix, texts: Sequence[str]) -> Matrix:
+    words = np.array([words_say(text) for text in texts])
+    weights = np.array(_LEXICON_IN)
+    return heads + words[:, None] * weights
 
 
-def read_seeds() -> list[tuple[str, float]]:
+def _calm(pleased: float) -> float:
+    """Never below 0.3, and still lower for the less pleased."""
+    return max(pleased, ANGER_BELOW + 0.1 * max(pleased, 0.0))
+
+
+@lru_cache(maxsize=1)
+def read_seeds() -> tuple[Seed, ...]:
     rows = map(json.loads, _SEEDS.read_text(encoding="utf-8").splitlines())
-    return [(row["text"], row["score"]) for row in rows]
-
-
-def apply_rules(text: str, score: float) -> Rating:
-    """What the words say against the head's opinion; the cues name the rule and the words."""
-    cues: list[str] = []
-    praised = score > 0.55 and _PRAISE.search(text) is not None
-    for rule in _RULES:
-        match = rule.pattern.search(text)
-        if not match or _excused(rule, text, match) or (rule.name == "profanity" and praised):
-            continue
-        score = max(rule.floor, min(score, rule.ceiling))
-        cues.append(f"{rule.name}: {match.group()}")
-    if shouted := _shouting(text):
-        score = score - SHOUTING if score < 0.5 else min(1.0, score + 0.05)
-        cues.append(f"shouting: {shouted}")
-    if not cues and score < 0.3:
-        cues.append("tone")
-    return Rating(score=max(0.0, min(1.0, score)), cues=tuple(cues))
-
-
-def _excused(rule: _Rule, text: str, match: re.Match[str]) -> bool:
-    """ "I am not angry" is no anger, "I feel like an idiot" no insult, "a buyer called us idiots" none of the writer's."""
-    before = text[max(0, match.start() - 40) : match.start()]
-    if rule.name in ("insult", "profanity") and (_REPORTED.search(before) or _COMPOUND.match(text, match.end())):
-        return True
-    if rule.name == "insult" and _OWN.search(before):
-        return True
-    if rule.name in ("insult", "outrage"):
-        return _NEGATED.search(before) is not None
-    return rule.name == "anger" and _NOT_ANGRY.search(match.group()) is not None
-
-
-def _shouting(text: str) -> str:
-    words = [word for word in _SHOUT_WORD.findall(text) if word not in _ACRONYMS]
-    letters = [c for c in text if c.isalpha()]
-    loud = sum(c.isupper() for c in letters) > 0.5 * len(letters) if letters else False
-    return " ".join(words[:3]) if len(words) >= _SHOUT_WORDS and loud else ""
+    return tuple(Seed(**row) for row in rows)

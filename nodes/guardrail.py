@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from core.models import Label, Suspicion
+from core.policy import Policy
 from core.turn import TurnContext
 from core.vocabulary import ANGER_BELOW, Stage
 from nodes.prompts import render_prompt
@@ -95,17 +96,18 @@ async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None
         text,
         turn.deps.policy.by_meaning(stage),
         stage=stage,
-        ordinary=ordinary_examples(stage, turn.deps.intents),
+        ordinary=ordinary_examples(stage, turn.deps.policy, turn.deps.intents),
         instructions=render_prompt("guardrail", turn.deps.profile),
     )
 
 
-def ordinary_examples(stage: Stage, intents: Sequence[Label]) -> tuple[str, ...]:
+def ordinary_examples(stage: Stage, policy: Policy, intents: Sequence[Label]) -> tuple[str, ...]:
     """What customers ask when they ask nothing that a rule is about; of drafts the rules' own lessons tell enough."""
     if stage != "inbound":
         return ()
     special = {*_INTENT_REASONS, *_FOREIGN_TO_US}
-    return tuple(text for label in intents if label.id not in special for text in label.examples)
+    asked = (text for label in intents if label.id not in special for text in label.examples)
+    return (*policy.ordinary, *asked)
 
 
 def _by_meaning(reason: str, suspicion: Suspicion, counterfactual: str) -> HandOver:

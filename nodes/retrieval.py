@@ -41,7 +41,7 @@ async def retrieval(state: RetrievalInput, runtime: Runtime[TurnContext]) -> Ret
         if not result.passages:
             instructions = render_prompt("retrieval", turn.deps.profile)
             other = await turn.deps.mind.rewrite_query(query, tried=[query], instructions=instructions)
-            result = max(result, await look_up(turn, other), key=lambda r: (bool(r.passages), r.best_score))
+            result = max(result, await look_up(turn, other), key=lambda r: r.confidence)
         return {
             "found": {
                 "query": result.query,

@@ -14,8 +14,9 @@ from psycopg.rows import class_row, dict_row
 from core.errors import DatabaseUnavailable
 from core.models import Passage, SearchResult
 from core.ports import Embedder
-from crm.knowledge.lexemes import split_lexemes
+from crm.knowledge.judgement import ANSWERABLE_FROM, judge
 from crm.knowledge.ranking import FLOOR, Candidate, Corpus, Hit, Question, rank
+from crm.knowledge.selection import select
 from crm.knowledge.store import to_vector
 from crm.pool import Pool
 
@@ -107,7 +108,7 @@ WHERE found.id = ANY(%(ids)s) AND c.id <> ALL(%(ids)s)
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A search result with the reasons for its order. `hits` go on below the relevance floor, up to the limit."""
+    """A search result with the reasons for its order. `hits` go on where nothing is shown, up to the limit."""
 
     result: SearchResult
     hits: tuple[Hit, ...]
@@ -126,18 +127,22 @@ class KnowledgeBase:
     async def explain(self, query: str, *, limit: int = 5) -> Explanation:
         """The search, with each passage's parts of the score."""
         text = query.replace("\0", " ")[:MAX_QUERY_CHARS].strip()
-        lexemes = list(dict.fromkeys(split_lexemes(text)))[:MAX_QUERY_LEXEMES]
         if not text:
             return _explained(query, Corpus.empty(), [])
+        question = Question.read(text, most_lexemes=MAX_QUERY_LEXEMES)
         [vector] = await self._embedder.embed([text])
-        arguments = {"lexemes": lexemes, "vector": to_vector(vector), "model_id": self._embedder.model_id}
+        arguments = {
+            "lexemes": list(question.lexemes),
+            "vector": to_vector(vector),
+            "model_id": self._embedder.model_id,
+        }
         rows = await self._fetch(arguments)
         if not rows:
             return _explained(query, Corpus.empty(), [])
         corpus = _corpus(rows[0])
         candidates = [_candidate(row) for row in rows if row["id"]]
-        hits = rank(Question(text, tuple(lexemes)), corpus, candidates, limit=limit)
-        return _explained(query, corpus, hits)
+        ranked = rank(question, corpus, candidates)
+        return _explained(query, corpus, select(question, ranked, limit=limit), judge(ranked))
 
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         """The passages in the order of the ids, retired ones too; scores are 0, for nothing was asked."""
@@ -180,12 +185,14 @@ def read_vector(sent: bytes) -> np.ndarray:
     return np.frombuffer(sent, dtype=">f4", offset=4).astype(np.float32)
 
 
-def _explained(query: str, corpus: Corpus, hits: Sequence[Hit]) -> Explanation:
+def _explained(query: str, corpus: Corpus, hits: Sequence[Hit], confidence: float = 0.0) -> Explanation:
+    answered = confidence >= ANSWERABLE_FROM
     result = SearchResult(
         query=query,
-        passages=tuple(hit.passage() for hit in hits if hit.score >= FLOOR),
+        passages=tuple(hit.passage() for hit in hits if answered and hit.score >= FLOOR),
         best_score=hits[0].score if hits else 0.0,
-        floor=FLOOR,
+        confidence=confidence,
+        floor=ANSWERABLE_FROM,
         knowledge_version=corpus.version,
     )
     return Explanation(result, tuple(hits))

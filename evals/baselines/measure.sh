@@ -38,6 +38,12 @@ baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions
 baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl"
 baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl"
 baseline reply-stackfaq reply --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
+baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl" --against-recipe
+baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl" --against-recipe
+baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl" --against-recipe
+baseline retrieval-arduino retrieval --dataset "$data/kb_arduino/dev/questions.jsonl" --kb "$data/kb_arduino/common/articles.jsonl"
+baseline retrieval-pypi_help retrieval --dataset "$data/kb_pypi_help/dev/questions.jsonl" --kb "$data/kb_pypi_help/common/articles.jsonl" --no-titles
+baseline retrieval-tau2_banking retrieval --dataset "$data/kb_tau2_banking/dev/tasks.jsonl" --kb "$data/kb_tau2_banking/common/articles.jsonl"
 baseline guardrail-bastion guardrail --dataset "$data/inj_bastion/dev/injections.jsonl"
 baseline guardrail-bipia guardrail --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
 baseline guardrail-jailbreaks guardrail --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
@@ -51,3 +57,5 @@ baseline identity-febrl3 identity --dataset "$data/febrl/dev/dataset3.jsonl"
 baseline identity-febrl4 identity --dataset "$data/febrl/dev/dataset4a.jsonl" --dataset "$data/febrl/dev/dataset4b.jsonl"
 baseline sentiment-vader sentiment --dataset "$data/vader_human_ratings/dev/reviews_tweets.jsonl"
 baseline sentiment-goemotions sentiment --dataset "$data/goemotions/dev/goemotions.jsonl"
+baseline guardrail-hatecheck guardrail --dataset "$data/hatecheck/dev/hatecheck.jsonl"
+baseline guardrail-abuse guardrail --dataset "$data/profanity_lists/dev/rtp_insult.jsonl" --dataset "$data/profanity_lists/dev/rtp_profanity.jsonl" --dataset "$data/profanity_lists/dev/rtp_threat.jsonl"

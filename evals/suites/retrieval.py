@@ -1,7 +1,8 @@
 """retrieval: `{question, gold, answerable?}` with `--kb` (articles `{id, title, text}` as JSON lines, or a docs folder).
 
 `gold` lists the ids of the articles any of which is right. A question with `answerable: false` or an empty `gold` asks
-for something that the documents do not say: right is to find nothing, that is nothing above the relevance floor.
+for something that the documents do not say: right is to find nothing. With `--against-recipe` every answerable question
+is also put to `evals.simple_recipe`; the two are compared question by question.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crm.knowledge.ranking import FLOOR
+from core.errors import ConfigurationError
 from crm.knowledge.search import KnowledgeBase
 from evals.dossier import load_cases
 from evals.rows import BadRow, NoCriterion, Row
-from evals.statistics import Figure, auroc, mean, share
-from evals.suite import Case, Fault, Measured, known
-from evals.world import World
+from evals.simple_recipe import SimpleRecipe
+from evals.statistics import Figure, auroc, mcnemar, mean, share
+from evals.suite import Case, Fault, Measured, Table, known
+from evals.world import World, read_articles
 from nodes.retrieval import question_of
 
 # Four chunks of an article at most, so 60 passages are 15 articles or more.
@@ -32,14 +34,19 @@ class RetrievalCase(Case):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The articles best first, and the score of the best."""
+    """The articles best first, whether they were shown, with which confidence, and what the recipe has first."""
 
     articles: tuple[str, ...]
-    best_score: float
+    shown: bool
+    confidence: float
+    by_recipe: str | None
 
 
 class Retrieval:
     name = "retrieval"
+
+    def __init__(self) -> None:
+        self._recipe: SimpleRecipe | None = None
 
     def read(self, row: Row) -> RetrievalCase:
         question = row.text("question")
@@ -63,13 +70,25 @@ class Retrieval:
     async def prepare(self, world: World, cases: Sequence[RetrievalCase]) -> None:
         await world.pool()
         await world.embedder.embed([case.question for case in cases])
+        if world.options.against_recipe:
+            kb = world.options.kb
+            if kb is None or kb.is_dir():
+                raise ConfigurationError("--against-recipe wants --kb with articles as JSON lines")
+            self._recipe = await SimpleRecipe.of(read_articles(kb, titled=world.options.titles), world.embedder)
 
     async def ask(self, world: World, case: RetrievalCase) -> Found:
-        """The production search; its explanation goes on below the floor, which `nothing_found` needs."""
+        """The production search; its explanation goes on where nothing is shown, which ranks need."""
         knowledge = KnowledgeBase(await world.pool(), world.embedder)
         explanation = await knowledge.explain(case.question, limit=_PASSAGES)
         articles = tuple(dict.fromkeys(hit.candidate.slug for hit in explanation.hits))
-        return Found(articles, explanation.result.best_score)
+        result = explanation.result
+        return Found(articles, bool(result.passages), result.confidence, await self._ask_recipe(world, case))
+
+    async def _ask_recipe(self, world: World, case: RetrievalCase) -> str | None:
+        if self._recipe is None:
+            return None
+        [vector] = await world.embedder.embed([case.question])
+        return self._recipe.best(case.question, vector)
 
     def measure(self, answered: Sequence[tuple[RetrievalCase, Found]]) -> Measured:
         answerable, unknown = _apart(answered)
@@ -77,21 +96,23 @@ class Retrieval:
             **{f"hit@{k}": share(_rank(case, found) <= k for case, found in answerable) for k in (1, 3, 5)},
             **{f"recall@{_RECALL_AT}": mean(_recall(case, found) for case, found in answerable)},
             mrr=mean(1 / rank if (rank := _rank(c, f)) <= _DEPTH else 0.0 for c, f in answerable),
-            answerable_found=share(found.best_score >= FLOOR for _, found in answerable),
+            answerable_found=share(found.shown for _, found in answerable),
         )
         if unknown:
             figures |= _nothing_found(answerable, unknown)
+        paired = [(_rank(c, f) == 1, f.by_recipe in c.gold) for c, f in answerable if f.by_recipe is not None]
+        figures |= _against_recipe(paired)
         faults = [
             Fault(case, f"{found.articles[:3]} instead of {list(case.gold)}")
             for case, found in answerable
             if _rank(case, found) > 1
         ]
         faults += [
-            Fault(case, f"found {found.articles[:1]} ({found.best_score:.2f}), though nothing answers it")
+            Fault(case, f"found {found.articles[:1]} ({found.confidence:.2f}), though nothing answers it")
             for case, found in unknown
-            if found.best_score >= FLOOR
+            if found.shown
         ]
-        return Measured(figures, faults)
+        return Measured(figures, faults, [_paired_table(paired)] if paired else [])
 
 
 def _apart(
@@ -103,12 +124,31 @@ def _apart(
 def _nothing_found(
     answerable: Sequence[tuple[RetrievalCase, Found]], unknown: Sequence[tuple[RetrievalCase, Found]]
 ) -> dict[str, Figure]:
-    silent = [(case, found) for case, found in [*answerable, *unknown] if found.best_score < FLOOR]
+    silent = [(case, found) for case, found in [*answerable, *unknown] if not found.shown]
     return known(
         nothing_found_precision=share(not case.gold for case, _ in silent),
-        nothing_found_recall=share(found.best_score < FLOOR for _, found in unknown),
-        answerable_auroc=auroc([f.best_score for _, f in answerable], [f.best_score for _, f in unknown]),
+        nothing_found_recall=share(not found.shown for _, found in unknown),
+        answerable_auroc=auroc([f.confidence for _, f in answerable], [f.confidence for _, f in unknown]),
     )
+
+
+def _against_recipe(paired: Sequence[tuple[bool, bool]]) -> dict[str, Figure]:
+    """`hit@1_above_recipe` is beyond noise where its interval is above 0."""
+    return known(
+        **{
+            "recipe_hit@1": share(theirs for _, theirs in paired),
+            "hit@1_above_recipe": mean(float(ours) - float(theirs) for ours, theirs in paired),
+        },
+        won_from_recipe=share(ours and not theirs for ours, theirs in paired),
+        lost_to_recipe=share(theirs and not ours for ours, theirs in paired),
+    )
+
+
+def _paired_table(paired: Sequence[tuple[bool, bool]]) -> Table:
+    won = sum(ours and not theirs for ours, theirs in paired)
+    lost = sum(theirs and not ours for ours, theirs in paired)
+    p = f"{mcnemar(won, lost):.4f}"
+    return Table("Against the simple recipe: won, lost, exact McNemar p", ("won", "lost", "p"), ((won, lost, p),))
 
 
 def _rank(case: RetrievalCase, found: Found) -> float:

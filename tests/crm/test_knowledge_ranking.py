@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,7 +10,8 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from crm.knowledge.ranking import Candidate, Corpus, Question, names_version, rank
+from crm.knowledge.ranking import Candidate, Corpus, Hit, Question, names_version, rank
+from crm.knowledge.selection import select
 
 CORPUS = Corpus(version=1, chunk_count=100, lexeme_count=5_000, words={"label": 20, "tr-1042": 1, "print": 30})
 
@@ -44,6 +46,10 @@ def ask(text: str, *lexemes: str) -> Question:
     return Question(text, lexemes)
 
 
+def show(question: Question, *candidates: Candidate) -> list[Hit]:
+    return select(question, rank(question, CORPUS, candidates), limit=20)
+
+
 def best(question: Question, *candidates: Candidate) -> UUID:
     return rank(question, CORPUS, candidates)[0].candidate.id
 
@@ -66,6 +72,29 @@ def test_a_word_in_the_heading_counts_more_than_one_in_the_text() -> None:
 def test_a_heading_that_says_the_question_lifts_its_chunk() -> None:
     assert best(ask("x"), (plain := candidate(cosine=0.6)), candidate(heading_cosine=0.5)) == plain.id
     assert best(ask("x"), candidate(cosine=0.6), (headed := candidate(heading_cosine=0.9))) == headed.id
+
+
+def test_the_first_of_several_sentences_names_the_page_as_a_subject_does() -> None:
+    question = Question.read("Print my labels. Yesterday I tried TR-1042 again.", most_lexemes=64)
+    assert question.lead == {"print", "label"}
+    named = candidate(counts={"label": 1}, named=("label",))
+    mentioned = candidate(counts={"label": 1, "tr-1042": 1})
+    assert best(question, mentioned, named) == named.id
+    assert best(replace(question, lead=frozenset()), mentioned, named) == mentioned.id
+
+
+@pytest.mark.parametrize("text", ["How do I print my labels?", "Hi!\nHow do I print my labels?", ""])
+def test_a_single_sentence_is_no_subject(text: str) -> None:
+    assert Question.read(text, most_lexemes=64).lead == frozenset()
+
+
+def test_an_article_may_cover_the_subject_in_two_chunks() -> None:
+    question = Question.read("Print my labels. It fails every time.", most_lexemes=64)
+    article = uuid4()
+    one, other = candidate(article_id=article, counts={"print": 1}), candidate(article_id=article, counts={"label": 1})
+    together = rank(question, CORPUS, [one, other])
+    apart = rank(question, CORPUS, [replace(one, article_id=uuid4()), other])
+    assert together[0].score - together[0].agreement * 0.1 > apart[0].score
 
 
 def test_an_article_of_which_two_chunks_fit_wins_over_one_with_a_single_chunk() -> None:
@@ -94,7 +123,7 @@ def test_words_that_no_document_has_lower_the_score() -> None:
 def test_of_two_that_say_the_same_the_newer_is_shown() -> None:
     old = candidate(hash="same", updated_on=date(2024, 1, 1), cosine=0.52)
     new = candidate(hash="same", updated_on=date(2026, 1, 1))
-    [hit] = rank(ask("x"), CORPUS, [old, new])
+    [hit] = show(ask("x"), old, new)
     assert hit.candidate.id == new.id
 
 
@@ -102,15 +131,15 @@ def test_of_two_that_say_the_same_the_version_asked_for_is_shown() -> None:
     vector = np.eye(384)[0]
     old = candidate(vector=vector, version="4", updated_on=date(2024, 1, 1))
     new = candidate(vector=vector, version="5", updated_on=date(2026, 1, 1))
-    assert [h.candidate.version for h in rank(ask("scan with app 4.2"), CORPUS, [old, new])] == ["4"]
-    assert [h.candidate.version for h in rank(ask("how do I scan"), CORPUS, [old, new])] == ["5"]
+    assert [h.candidate.version for h in show(ask("scan with app 4.2"), old, new)] == ["4"]
+    assert [h.candidate.version for h in show(ask("how do I scan"), old, new)] == ["5"]
 
 
 def test_one_article_does_not_fill_the_list() -> None:
     article = uuid4()
     many = [candidate(article_id=article, cosine=0.9) for _ in range(20)]
     other = candidate(cosine=0.4)
-    hits = rank(ask("x"), CORPUS, [*many, other], limit=20)
+    hits = show(ask("x"), *many, other)
     assert len(hits) < 10
     assert hits[-1].candidate.id == other.id
 

@@ -102,7 +102,9 @@ async def test_a_page_that_comes_back_is_found_again(pool: Pool, folder: Path) -
     (folder / "reset.txt").rename(folder / "reset.md")
     report = await sync_folder(pool, WordEmbedder(), folder)
     assert report.added == 1
-    assert (await KnowledgeBase(pool, WordEmbedder()).search("TR-1042")).passages[0].slug == "reset-password"
+    # The confidence is fitted to the real model's vectors; of these only the order means something.
+    found = await KnowledgeBase(pool, WordEmbedder()).explain("TR-1042")
+    assert found.hits[0].candidate.slug == "reset-password"
 
 
 async def test_word_statistics_are_those_of_the_live_chunks(pool: Pool, folder: Path) -> None:

@@ -137,6 +137,25 @@ async def test_retrieval_ranks_articles_and_knows_when_there_is_none(
     assert found["nothing_found_recall"] == found["nothing_found_precision"] == found["answerable_auroc"] == 1
 
 
+async def test_retrieval_is_compared_with_the_simple_recipe_on_the_same_questions(
+    make_world: MakeWorld, write: Write, pool: Pool, tmp_path: Path
+) -> None:
+    write([{"id": "a", "title": "Zebra stripes", "text": "Choose a size."}], "articles.jsonl")
+    world = make_world(pool, kb=tmp_path / "articles.jsonl", against_recipe=True)
+    report = await run_suite(Retrieval(), world, write([{"question": "zebra stripes", "gold": ["a"]}]))
+    found = values(report)
+    assert found["hit@1"] == found["recipe_hit@1"] == 1
+    assert found["hit@1_above_recipe"] == found["won_from_recipe"] == found["lost_to_recipe"] == 0
+    assert report.measured.tables[0].rows == ((0, 0, "1.0000"),)
+
+
+async def test_the_recipe_wants_articles(make_world: MakeWorld, write: Write, pool: Pool) -> None:
+    with pytest.raises(ConfigurationError, match="--against-recipe wants --kb"):
+        await run_suite(
+            Retrieval(), make_world(pool, against_recipe=True), write([{"question": "labels", "gold": ["a"]}])
+        )
+
+
 async def test_titles_and_descriptions_can_be_kept_from_the_index(
     make_world: MakeWorld, write: Write, pool: Pool, tmp_path: Path
 ) -> None:

@@ -99,6 +99,6 @@ def test_the_fits_that_come_with_the_dossier_are_of_its_present_lessons() -> Non
     intents = load_intents(settings.dossier_dir / "intents.yaml")
     for stage in JUDGED:
         rules = policy.by_meaning(stage)
-        lessons = lessons_of(rules, ordinary_examples(stage, intents))
+        lessons = lessons_of(rules, ordinary_examples(stage, policy, intents))
         name = fingerprint(rules, lessons, MiniLmEmbedder().model_id)
         assert FittedPolicies(shipped_fits(settings), Path("/nowhere")).find(name, rules, lessons) is not None

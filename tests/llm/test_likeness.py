@@ -91,7 +91,6 @@ async def test_ordinary_and_look_alike_questions_break_none(text: str) -> None:
     assert await judge(text) is None
 
 
-
 async def test_of_a_draft_every_sentence_counts_alone() -> None:
     question = "My labels come out blank since the update of the print agent. Which driver do I need on Windows 11?"
     said = f"{question} The import stopped too. I want to speak to you."

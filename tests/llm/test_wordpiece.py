@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from core.disguise import VOCABULARY
 from llm.wordpiece import WordPiece, split_words
-
-VOCABULARY = Path(__file__).parents[2] / "llm" / "data" / "vocab.txt"
 
 
 @pytest.fixture(scope="module")

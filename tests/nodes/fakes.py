@@ -108,7 +108,7 @@ class FakeKnowledge:
     async def search(self, query: str, *, limit: int = 5) -> SearchResult:
         self.asked.append(query)
         found = self.only.get(query, self.passages)[:limit]
-        return SearchResult(query, found, found[0].score if found else 0.11111, 0.3, 7)
+        return SearchResult(query, found, found[0].score if found else 0.11111, 0.9 if found else 0.2, 0.5, 7)
 
     async def get_passages(self, ids: Sequence[UUID]) -> list[Passage]:
         return [p for p in self.passages if p.id in ids]

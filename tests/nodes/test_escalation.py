@@ -55,7 +55,7 @@ def test_the_summary_says_who_wrote_what_why_it_is_here_and_what_was_found() -> 
     turn = make_turn("I want my money back", customer_name="Ada", channel="web_form")
     turn.work.passages["a"] = passage("Weak.", slug="weak", score=0.4)
     turn.work.passages["b"] = passage("Strong.", slug="refund-rules", score=0.9)
-    turn.remember(SearchResult("refund last month", (), 0.1, 0.3, 7))
+    turn.remember(SearchResult("refund last month", (), 0.1, 0.2, 0.5, 7))
     assert list_facts(turn, STATE, WHY).splitlines() == [  # pyright: ignore[reportArgumentType]
         "Ada wrote by web form: I want my money back",
         "Handed over: refund request (rule refund, because of: my money back).",
