@@ -39,6 +39,7 @@ from crm.pool import Pool, transaction
 from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
+from llm.blas import use_one_thread
 from llm.embedding import MiniLmEmbedder
 from llm.offline import OfflineMind
 from llm.offline_agent import OfflineAgentModel
@@ -52,6 +53,7 @@ def make_embedder(settings: Settings) -> Embedder:
 
 
 def make_offline_mind(settings: Settings, embedder: Embedder) -> OfflineMind:
+    use_one_thread()
     return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), vectors=settings.data_dir / "vectors")
 
 
