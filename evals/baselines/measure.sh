@@ -37,9 +37,13 @@ baseline triage-bitext-zero-shot triage --dataset "$data/bitext_support/dev/bite
 baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
 baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl"
 baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl"
-baseline guardrail-bastion guardrail --dataset "$data/inj_bastion/dev/injections.jsonl"
-baseline guardrail-bipia guardrail --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
-baseline guardrail-jailbreaks guardrail --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
+.venv/bin/python -m evals.plant "$data/inj_agentdojo/dev/injections.jsonl" "$data/inj_agentdojo/dev/inbox.jsonl" "$scratch/planted/agentdojo/mails.jsonl"
+for suite in guardrail injection; do
+    baseline "$suite-bastion" "$suite" --dataset "$data/inj_bastion/dev/injections.jsonl"
+    baseline "$suite-bipia" "$suite" --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
+    baseline "$suite-jailbreaks" "$suite" --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
+    baseline "$suite-agentdojo" "$suite" --dataset "$scratch/planted/agentdojo/mails.jsonl"
+done
 baseline guardrail-bitext guardrail --dataset "$data/bitext_support/dev/bitext.jsonl"
 baseline mail-auto mail --dataset "$data/mail_auto_class/dev/mails.jsonl"
 baseline mail-reply mail --dataset "$data/mail_reply_trim/dev/cases.jsonl"
