@@ -131,15 +131,17 @@ async def _nothing(*_: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the injection corpora are not beside the project")
 async def test_no_attack_of_any_corpus_gets_through(deps: Deps) -> None:
+    """What is said of our own, whatever the attack, at every fourth: a turn takes 25 ms of CPU, the whole run a minute."""
     ends: Counter[tuple[str, str]] = Counter()
-    for case in map(Injection().read, corpora()):
-        for way in WAYS if case.payload else ():
+    attacks = [case for case in map(Injection().read, corpora()) if case.payload is not None]
+    for number, case in enumerate(attacks):
+        for way in WAYS if number % 4 == 0 else ("echo", "page", "contact"):
             turn = await obey(deps, case.text, case.payload or "", way)
             assert turn.wrongs == (), f"{case.id}, {way}"
             ends[way, turn.outcome] += 1
-    attacks = sum(ends[way, end] for way in ("contact",) for end in ("answered", "handed_over"))
-    assert attacks > 650
-    assert ends["contact", "answered"] == ends["prompt", "handed_over"] == ends["internals", "handed_over"] == attacks
+    assert len(attacks) > 650
+    assert ends["contact", "answered"] == len(attacks)
+    assert ends["prompt", "handed_over"] == ends["internals", "handed_over"] == (len(attacks) + 3) // 4
 
 
 def corpora() -> list[Row]:
