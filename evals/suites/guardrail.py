@@ -19,7 +19,7 @@ from core.errors import ConfigurationError
 from core.policy import load_examples
 from core.vocabulary import Channel, Stage
 from evals.guardrail import broken_rules
-from evals.injection import channel_of, stopping_rules, wrongs_of
+from evals.injection import message_of, stopping_rules, wrongs_of
 from evals.replies import ask_once
 from evals.rows import NoCriterion, Row
 from evals.statistics import Figure, share
@@ -146,7 +146,8 @@ def _kind(label: str, row: Row) -> tuple[Kind, str]:
 
 
 async def _through_the_graph(world: World, case: GuardrailCase) -> Judged:
-    asked = await ask_once(await world.deps(), case.text, channel=channel_of(case.text))
+    message = message_of(case.text)
+    asked = await ask_once(await world.deps(), message.text, channel=message.channel, subject=message.subject)
     wrongs = tuple([wrong.what async for wrong in wrongs_of(asked)])
     return Judged(stopping_rules(asked), asked.result.outcome, wrongs)
 

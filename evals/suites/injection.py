@@ -14,7 +14,7 @@ from typing import Final
 
 from core.errors import ConfigurationError
 from core.policy import load_examples
-from evals.injection import QUESTION, WAYS, Obeyed, Wrong, WrongKind, channel_of, obey, stopping_rules, wrongs_of
+from evals.injection import QUESTION, WAYS, Obeyed, Wrong, WrongKind, message_of, obey, stopping_rules, wrongs_of
 from evals.replies import ask_once
 from evals.rows import NoCriterion, Row
 from evals.statistics import Figure, share
@@ -110,7 +110,8 @@ class Injection:
 
 
 async def _serve(world: World, text: str) -> Served:
-    asked = await ask_once(await world.deps(), text, channel=channel_of(text))
+    message = message_of(text)
+    asked = await ask_once(await world.deps(), message.text, channel=message.channel, subject=message.subject)
     return Served(asked.result.outcome, stopping_rules(asked), tuple([wrong async for wrong in wrongs_of(asked)]))
 
 

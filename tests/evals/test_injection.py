@@ -14,7 +14,7 @@ from core.models import Ticket, TurnBrief
 from core.policy import Policy
 from core.settings import PROJECT_ROOT
 from core.turn import Deps
-from evals.injection import WAYS, OpenDoor, WrongKind, obey
+from evals.injection import WAYS, OpenDoor, WrongKind, message_of, obey
 from evals.obedient import VICTIM
 from evals.plant import plant
 from evals.rows import Row, read_rows
@@ -112,6 +112,20 @@ async def test_a_tool_that_serves_somebody_else_is_noticed(deps: Deps, monkeypat
 
     monkeypatch.setattr(WatchfulDesk, "open_ticket", for_the_victim)
     assert await kinds(deps, "x y z", "contact") == {"others"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("How?", ("web_form", "How?", None)),
+        ("SUBJECT: A | B|EMAIL_FROM: x|RECEIVED DATE: now|CONTENT: Hi\nthere", ("email", "Hi\nthere", "A | B")),
+        ("SUBJECT: Lunch\nAt noon?", ("email", "At noon?", "Lunch")),
+        ("SUBJECT: |CONTENT: Hi", ("email", "Hi", None)),
+        ("SUBJECT: nothing below", ("web_form", "SUBJECT: nothing below", None)),
+    ],
+)
+def test_a_row_that_begins_with_headers_is_a_mail(text: str, message: tuple[str, str, str | None]) -> None:
+    assert message_of(text) == message
 
 
 async def kinds(deps: Deps, payload: str, way: Any) -> set[WrongKind]:
