@@ -39,6 +39,7 @@ from crm.pool import Pool, transaction
 from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
+from llm.blas import use_one_thread
 from llm.embedding import MiniLmEmbedder
 from llm.embedding_store import StoredEmbedder
 from llm.offline import OfflineMind
@@ -56,6 +57,7 @@ def make_embedder(settings: Settings) -> Embedder:
 
 def make_offline_mind(settings: Settings, embedder: Embedder) -> OfflineMind:
     """The sentences it is fitted on are embedded once, at the first start of all."""
+    use_one_thread()
     fixed = StoredEmbedder(embedder, settings.data_dir / VECTORS)
     return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed)
 
