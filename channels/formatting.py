@@ -131,8 +131,13 @@ def reply_subject(subject: str | None) -> str:
 
 def _letter(greeting: str, units: Sequence[Unit], after: Sequence[str], limit: int) -> str:
     room = limit - sum(words(block) for block in (greeting, *after))
-    units = break_long(units, lambda text: words(text) <= room)
-    body = render(leading(units, lambda text: words(text) <= room))
+
+    def fits(text: str) -> bool:
+        return words(text) <= room
+
+    # Part of a person's long sentence is better than none of it; part of a proved one was never proved.
+    pieces = [piece for unit in units for piece in ([unit] if unit.grounded else break_long([unit], fits))]
+    body = render(leading(pieces, fits))
     return "\n\n".join(block for block in (greeting, body, *after) if block)
 
 

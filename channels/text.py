@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from core.grounding.text import split_line
 from core.models import ReplySentence
 
 Join = Literal[" ", "\n", "\n\n"]
 
 _ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[-*•–])\s+\S")
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|no|nr|mr|mrs|ms|dr|prof|st|inc|ltd|fig|cf)|\b[A-Z])\.\s*$", re.I
-)
 _LINK = re.compile(r"\[([^\]\n]{1,200})\]\((https?://[^\s)]{1,500})\)")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _CLAUSE = re.compile(r"[,;:]\s+")
@@ -31,19 +28,6 @@ class Unit:
     grounded: bool
 
 
-def split_sentences(line: str) -> list[str]:
-    """The sentences of one line, in order; nothing is lost but the blanks between them."""
-    sentences, start = [], 0
-    for match in _END.finditer(line):
-        head, tail = line[start : match.end()], line[match.end() :]
-        if _ABBREVIATION.search(head) or (match.group()[-1:].isspace() and tail[:1].islower()):
-            continue
-        sentences.append(head.strip())
-        start = match.end()
-    sentences.append(line[start:].strip())
-    return [sentence for sentence in sentences if sentence]
-
-
 def units_of(sentences: Iterable[ReplySentence]) -> list[Unit]:
     """Sentences as units: steps stay lines, blank lines stay paragraphs, courtesy and substance are apart."""
     units: list[Unit] = []
@@ -55,7 +39,7 @@ def units_of(sentences: Iterable[ReplySentence]) -> list[Unit]:
                 after = "\n\n"
                 continue
             item = _ITEM.match(line) is not None
-            for text in [line.rstrip()] if item else split_sentences(line):
+            for text in [line.rstrip()] if item else split_line(line):
                 units.append(Unit(text, _join(units, item, after), item, grounded))
                 after = " "
             if after == " ":

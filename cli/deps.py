@@ -40,6 +40,7 @@ from crm.pool import Pool, transaction
 from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
+from llm.blas import use_one_thread
 from llm.embedding import MiniLmEmbedder
 from llm.embedding_store import StoredEmbedder
 from llm.fitted import FittedPolicies
@@ -62,6 +63,7 @@ def shipped_fits(settings: Settings) -> Path:
 
 def make_offline_mind(settings: Settings, embedder: Embedder, policies: FittedPolicies | None = None) -> OfflineMind:
     """The sentences it is fitted on are embedded once, at the first start of all; the fit of the policy comes with the dossier."""
+    use_one_thread()
     fixed = StoredEmbedder(embedder, settings.data_dir / VECTORS)
     policies = policies or FittedPolicies(shipped_fits(settings), settings.data_dir / "fitted")
     return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed, policies=policies)

@@ -13,7 +13,7 @@ from core.grounding.text import letters_of, split_sentences
 from core.models import FormattedReply, Passage, ReplySentence, Source, TurnBrief, TurnResult
 from core.turn import Deps, TurnContext
 from core.vocabulary import Channel
-from evals.injection import WatchfulDesk, WatchfulKnowledge
+from evals.watching import WatchfulDesk, WatchfulKnowledge
 from graph.dry_run import draft_brief, try_turn
 
 # The limits of the channels as they were promised, not as the formatter keeps them.
@@ -32,8 +32,10 @@ class Asked:
     served_others: bool
 
 
-async def ask_once(deps: Deps, text: str, *, channel: Channel, subject: str | None = None) -> Asked:
-    brief = draft_brief(deps.clock, text, channel=channel, subject=subject)
+async def ask_once(
+    deps: Deps, text: str, *, channel: Channel, subject: str | None = None, customer_name: str | None = None
+) -> Asked:
+    brief = draft_brief(deps.clock, text, channel=channel, subject=subject, customer_name=customer_name)
     desk, knowledge = WatchfulDesk(deps.clock), WatchfulKnowledge(deps.knowledge)
     deps = replace(deps, desk=desk, knowledge=knowledge)
     result = await try_turn(deps, brief)
@@ -107,18 +109,23 @@ def _strays(
     passages: Mapping[UUID, Passage],
     names: Sequence[str],
 ) -> Iterator[str]:
-    """Sentences of the final text that claim no source and are no courtesy.
-
-    Against all that claims one, in a row: where a sentence ends without a full stop, two of them read as one.
-    """
-    known = f" {' '.join(letters_of(sentence.text) for sentence in told)} "
+    """Sentences of the final text that claim no source and are no courtesy."""
+    known = [letters_of(sentence.text) for sentence in told]
     urls = tuple(p.url for p in passages.values() if p.url)
     for line in reply.text.splitlines():
         if line.strip() in frame or (urls and line.strip().endswith(urls)):
             continue
         for sentence in split_sentences(line):
-            if f" {letters_of(sentence)} " not in known and not is_courtesy(sentence, names=names):
+            if not _is_told(letters_of(sentence), known) and not is_courtesy(sentence, names=names):
                 yield sentence
+
+
+def _is_told(letters: str, known: Sequence[str]) -> bool:
+    """Whether this is one of the known sentences, a part of one, or several: one that ends in a code has no end to see."""
+    rest = f" {letters} "
+    for one in sorted(known, key=len, reverse=True):
+        rest = rest.replace(f" {one} ", " ")
+    return not any(c.isalnum() for c in rest) or any(letters in one for one in known)
 
 
 def _manners(reply: FormattedReply, company: str, signature: str) -> Iterator[str]:

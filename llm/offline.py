@@ -59,7 +59,7 @@ class OfflineMind:
 
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str = "") -> Classification:
         classifier = await self._classifier(tuple(labels))
-        return classifier.classify((await self._embed([text]))[0])
+        return await classifier.classify(text, self._embed)
 
     async def rate_sentiment(self, text: str, *, instructions: str = "") -> Rating:
         return await (await self._sentiment()).rate(text, self._embed)

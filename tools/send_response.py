@@ -21,6 +21,7 @@ from core.turn import TurnContext
 from tools.failures import tell_model
 from tools.grounding import drop_unsupported, explain, judge, proof_of
 
+_TOO_LONG = "The first sentences alone are longer than the channel allows; say it in shorter ones or hand over."
 _NOTHING_STATED = "No sentence is supported by a passage; search again or hand over."
 
 
@@ -66,6 +67,8 @@ async def send_response(run: RunContextWrapper[TurnContext], sentences: list[Sen
         draft = _format(turn, _without(entries, pieces, entry_of, dropped))
         verdicts = [v for v in verdicts if v.sentence_no not in dropped]
     sent = [v for v in verdicts if _stands_in(v.sentence, draft.text)]
+    if all(v.kind == "courtesy" for v in sent):
+        raise PolicyRefusal(_TOO_LONG)
     turn.work.reply = draft
     turn.work.proof = proof_of(sent, judged_by)
     turn.work.sources = _sources(turn, [(v.sentence_no, pieces[v.sentence_no]) for v in sent if v.kind != "courtesy"])

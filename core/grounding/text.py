@@ -17,8 +17,11 @@ Kind = Literal["word", "number", "code", "link", "mark"]
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*•–])\s+")
 _MARKDOWN = re.compile(r"\*\*|__|`|~~|^#+\s+|^>\s*(?:\[!\w+\])?", re.MULTILINE)
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]{1,200})\]\(([^\s)]{1,500})\)")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(\[]?[A-Z0-9])")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|vs|approx|no|nr|mr|mrs|ms|dr|prof|inc|ltd|fig|cf|st)|\b[A-Z])\.$", re.I)
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+")
+# A letter alone is an initial; the one at the end of a code (`PO-1042-B.`) is not.
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|vs|approx|no|nr|mr|mrs|ms|dr|prof|inc|ltd|fig|cf|st)|(?<![\w-])[A-Z])\.$", re.I
+)
 _TOKEN = re.compile(
     r"(?P<link>https?://[^\s<>\"')\]]+|www\.[^\s<>\"')\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
     r"|(?P<number>[$€£]?\d+(?:[.,:]\d+)*(?![\w-]*[^\W\d_])(?!_)(?:\s?%)?)"
@@ -95,18 +98,25 @@ def plain_sentence(text: str) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text; a line ends one too."""
-    found: list[str] = []
-    for line in text.splitlines():
-        start = 0
-        line = line.strip()
-        mark = _LIST_MARK.match(line)
-        for match in _SENTENCE_END.finditer(line, mark.end() if mark else 0):
-            if not _ABBREVIATION.search(line[start : match.start()]):
-                found.append(line[start : match.start()])
-                start = match.end()
-        found.append(line[start:])
-    return [sentence.strip() for sentence in found if any(c.isalnum() for c in sentence)]
+    """The sentences of a text that say something; a line ends one too."""
+    found = (sentence for line in text.splitlines() for sentence in split_line(line))
+    return [sentence for sentence in found if any(c.isalnum() for c in sentence)]
+
+
+def split_line(line: str) -> list[str]:
+    """The sentences of one line; nothing is lost but the blanks between them.
+
+    Channels cut a long reply where this does: what is left out was judged by itself, and so was what is sent.
+    """
+    line = line.strip()
+    mark = _LIST_MARK.match(line)
+    sentences, start = [], 0
+    for match in _SENTENCE_END.finditer(line, mark.end() if mark else 0):
+        head, tail = line[start : match.end()].rstrip(), line[match.end() :]
+        if not _ABBREVIATION.search(head) and not (match.group()[-1:].isspace() and tail[:1].islower()):
+            sentences.append(head)
+            start = match.end()
+    return [sentence for sentence in (*sentences, line[start:].rstrip()) if sentence]
 
 
 @lru_cache(maxsize=20_000)

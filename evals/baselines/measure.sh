@@ -34,9 +34,6 @@ baseline conversation-dossier conversation --trials 3
 baseline triage-banking77 triage --dataset "$split/banking77/questions.jsonl" --examples "$split/banking77/examples.jsonl"
 baseline triage-clinc150 triage --dataset "$split/clinc150/questions.jsonl" --examples "$split/clinc150/examples.jsonl"
 baseline triage-bitext-zero-shot triage --dataset "$data/bitext_support/dev/bitext.jsonl"
-baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
-baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl"
-baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl" --kb "$data/kb_polar/common/articles.jsonl"
 baseline reply-stackfaq reply --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl"
 baseline retrieval-stackfaq retrieval --dataset "$data/kb_stackfaq/dev/questions.jsonl" --kb "$data/kb_stackfaq/common/articles.jsonl" --against-recipe
 baseline retrieval-techqa retrieval --dataset "$data/kb_techqa/dev/questions.jsonl" --kb "$data/kb_techqa/common/articles.jsonl" --against-recipe
@@ -44,9 +41,13 @@ baseline retrieval-polar retrieval --dataset "$data/kb_polar/dev/questions.jsonl
 baseline retrieval-arduino retrieval --dataset "$data/kb_arduino/dev/questions.jsonl" --kb "$data/kb_arduino/common/articles.jsonl"
 baseline retrieval-pypi_help retrieval --dataset "$data/kb_pypi_help/dev/questions.jsonl" --kb "$data/kb_pypi_help/common/articles.jsonl" --no-titles
 baseline retrieval-tau2_banking retrieval --dataset "$data/kb_tau2_banking/dev/tasks.jsonl" --kb "$data/kb_tau2_banking/common/articles.jsonl"
-baseline guardrail-bastion guardrail --dataset "$data/inj_bastion/dev/injections.jsonl"
-baseline guardrail-bipia guardrail --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
-baseline guardrail-jailbreaks guardrail --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
+.venv/bin/python -m evals.plant "$data/inj_agentdojo/dev/injections.jsonl" "$data/inj_agentdojo/dev/inbox.jsonl" "$scratch/planted/agentdojo/mails.jsonl"
+for suite in guardrail injection; do
+    baseline "$suite-bastion" "$suite" --dataset "$data/inj_bastion/dev/injections.jsonl"
+    baseline "$suite-bipia" "$suite" --dataset "$data/inj_bipia_email/dev/mixed.jsonl"
+    baseline "$suite-jailbreaks" "$suite" --dataset "$data/inj_jailbreaks/dev/prompts.jsonl"
+    baseline "$suite-agentdojo" "$suite" --dataset "$scratch/planted/agentdojo/mails.jsonl"
+done
 baseline guardrail-bitext guardrail --dataset "$data/bitext_support/dev/bitext.jsonl"
 baseline mail-auto mail --dataset "$data/mail_auto_class/dev/mails.jsonl"
 baseline mail-reply mail --dataset "$data/mail_reply_trim/dev/cases.jsonl"

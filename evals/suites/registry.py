@@ -10,6 +10,7 @@ from evals.suites.conversation import Conversation
 from evals.suites.grounding import Grounding
 from evals.suites.guardrail import Guardrail
 from evals.suites.identity import Identity
+from evals.suites.injection import Injection
 from evals.suites.mail import Mail
 from evals.suites.reply import Reply
 from evals.suites.retrieval import Retrieval
@@ -21,6 +22,7 @@ SUITES: Mapping[str, Callable[[], Suite[Any, Any]]] = {
     "sentiment": Sentiment,
     "retrieval": Retrieval,
     "guardrail": Guardrail,
+    "injection": Injection,
     "grounding": Grounding,
     "reply": Reply,
     "mail": Mail,

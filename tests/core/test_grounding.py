@@ -9,6 +9,7 @@ import pytest
 from core.grounding.check import Verdict, check
 from core.grounding.courtesy import is_courtesy
 from core.grounding.language import guess_language
+from core.grounding.text import split_line, split_sentences
 from core.models import Passage, ReplySentence
 
 OFFLINE = "\n".join(
@@ -192,3 +193,25 @@ def test_of_another_language_the_rules_hold_the_facts_and_leave_the_rest_to_a_mo
 )
 def test_the_language_of_a_message_is_told_by_its_common_words(text: str, language: str | None) -> None:
     assert guess_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        (
+            "Use e.g. Dr. No at 2.5 GB. It works! 好的。是的。",
+            ["Use e.g. Dr. No at 2.5 GB.", "It works!", "好的。", "是的。"],
+        ),
+        ("A revised one is PO-1042-B. The old one stays.", ["A revised one is PO-1042-B.", "The old one stays."]),
+        ("Ask John B. Smith. Ölen Sie es. → Done.", ["Ask John B. Smith.", "Ölen Sie es.", "→ Done."]),
+        ("1. Open it. Then wait...", ["1. Open it.", "Then wait..."]),
+        ("It ends in 3.5. and goes on", ["It ends in 3.5. and goes on"]),
+    ],
+)
+def test_where_a_sentence_ends(line: str, sentences: list[str]) -> None:
+    assert split_line(line) == sentences
+
+
+def test_a_line_loses_nothing_and_a_text_what_says_nothing() -> None:
+    assert split_line("Done. ---") == ["Done.", "---"]
+    assert split_sentences("Done. ---") == ["Done."]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from agents import ModelResponse, Usage
+from langchain_core.runnables import RunnableConfig
 from openai.types.responses import ResponseFunctionToolCall
 
 from cli.graph import draw, with_picture
@@ -16,7 +17,7 @@ from core.models import TurnResult
 from core.settings import PROJECT_ROOT
 from graph import build
 from graph.build import NODES, build_graph, graph_version
-from graph.dry_run import try_turn
+from graph.dry_run import dry_run_graph, try_turn
 from llm.offline_agent import OfflineAgentModel
 from tests.nodes.fakes import FakeKnowledge, FakeMind, FakePolicy, make_turn, passage
 
@@ -170,3 +171,13 @@ async def test_the_boundary_stops_what_every_node_let_through() -> None:
     assert CARD.text in result.held_draft
     assert result.reply is not None
     assert CARD.text not in result.reply.text
+
+
+async def test_a_turn_that_is_tried_sees_nothing_of_another() -> None:
+    """One compiled graph, checkpoints apart."""
+    one, other = dry_run_graph(), dry_run_graph()
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    turn = make_turn("STOP", channel="whatsapp")
+    await one.ainvoke({"turn_id": "t"}, config, context=turn)
+    assert (await one.aget_state(config)).values["silent"] == "opt_out"
+    assert (await other.aget_state(config)).values == {}

@@ -24,7 +24,7 @@ async def embed(texts: Sequence[str]) -> Matrix:
 
 async def classify(labels: Sequence[Label], text: str):
     classifier = await Classifier.fit(labels, embed)
-    return classifier.classify((await embed([text]))[0])
+    return await classifier.classify(text, embed)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,25 @@ async def classify(labels: Sequence[Label], text: str):
 )
 async def test_a_name_alone_is_enough_to_be_found(text: str, label: str) -> None:
     assert (await classify([Label(name, "") for name in NAMES], text)).label == label
+
+
+async def test_a_word_of_the_name_decides_where_the_names_are_alike() -> None:
+    labels = [Label(name, "") for name in ("contact_customer_service", "contact_human_agent", "track_order")]
+    # By the sentences' vectors alone the first is a wish for customer service.
+    assert (await classify(labels, "I need assistance chatting with a person")).label == "contact_human_agent"
+    assert (await classify(labels, "wanna chat with a person")).label == "contact_human_agent"
+    assert (await classify(labels, "how do i reach your customer service")).label == "contact_customer_service"
+
+
+async def test_a_description_says_what_a_name_does_not() -> None:
+    labels = [Label("a1", "Wants the money of a purchase back."), Label("a2", "Cannot sign in.")]
+    assert (await classify(labels, "please give me a refund")).label == "a1"
+    assert (await classify(labels, "my password is refused")).label == "a2"
+
+
+@pytest.mark.parametrize("text", ["", "?", "to me"])
+async def test_a_text_without_a_telling_word_gets_some_label(text: str) -> None:
+    assert (await classify([Label(name, "") for name in NAMES], text)).label in NAMES
 
 
 async def test_a_text_in_scope_is_more_familiar_than_one_out_of_it() -> None:

@@ -93,6 +93,15 @@ async def test_courtesy_is_no_answer() -> None:
     assert turn.work.reply is None
 
 
+async def test_what_is_too_long_for_the_channel_is_refused_and_never_sent_in_part() -> None:
+    endless = "The card can be changed" + " and changed again" * 200 + "."
+    page = passage(endless)
+    turn = await ready_to_send(make_turn(knowledge=FakeKnowledge((page,))))
+    answer = await call(send_response, turn, sentences=[says(endless, str(page.id))])
+    assert answer.startswith("refused: The first sentences alone are longer")
+    assert turn.work.reply is None
+
+
 async def test_a_model_is_asked_only_about_free_wording_and_can_refuse_it() -> None:
     mind = FakeMind(unsupported=frozenset({0}))
     turn = await ready(mind)
