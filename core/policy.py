@@ -169,6 +169,7 @@ class Policy:
         except ValidationError as error:
             raise ConfigurationError(f"{policy_path}: {_explain(error, data)}") from error
         lessons = _load_lessons(policy_path.with_suffix(".lessons.yaml"), file.rules)
+        file = _taught(file, lessons)
         try:
             pieces = _pieces(file, _mapping(profile_path))
             compiled = tuple(_compile(rule, pieces) for rule in file.rules)
@@ -176,8 +177,7 @@ class Policy:
             raise ConfigurationError(f"{policy_path}: {error}") from error
         _refuse_twins(file, policy_path)
         hard = tuple(word for words in file.lists.values() if words.spelled == "masked" for word in words.words)
-        rules = (rule.model_copy(update={"lessons": lessons.rules.get(rule.id, Examples())}) for rule in file.rules)
-        return cls(tuple(rules), _hash(file, pieces), compiled, hard, lessons.ordinary)
+        return cls(file.rules, _hash(file, pieces), compiled, hard, lessons.ordinary)
 
     def check(self, text: str, *, stage: Stage, channel: Channel | None = None) -> tuple[Finding, ...]:
         """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence.
@@ -229,6 +229,11 @@ def _load_lessons(path: Path, rules: Sequence[Rule]) -> _LessonsFile:
     if unknown := sorted(lessons.rules.keys() - {rule.id for rule in rules}):
         raise ConfigurationError(f"{path}: no rule of the policy is called {unknown[0]}")
     return lessons
+
+
+def _taught(file: _PolicyFile, lessons: _LessonsFile) -> _PolicyFile:
+    rules = (rule.model_copy(update={"lessons": lessons.rules.get(rule.id, Examples())}) for rule in file.rules)
+    return file.model_copy(update={"rules": tuple(rules)})
 
 
 def _first_found(

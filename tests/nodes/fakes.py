@@ -126,6 +126,7 @@ class FakePolicy:
     version_hash: str = "fake"
     by_id: dict[str, Rule] = field(default_factory=dict)
     checked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    ordinary: tuple[str, ...] = ()
 
     def by_meaning(self, stage: str) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.by_id.values() if stage in rule.stages)
