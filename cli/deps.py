@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -42,10 +43,11 @@ from graph.build import build_graph, graph_version
 from llm.blas import use_one_thread
 from llm.embedding import MiniLmEmbedder
 from llm.embedding_store import StoredEmbedder
+from llm.fitted import FittedPolicies
 from llm.offline import OfflineMind
 from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
-from nodes.guardrail import ordinary_examples
+from nodes.guardrail import JUDGED, ordinary_examples
 from workers.context import WorkerContext
 
 VECTORS = "vectors.sqlite"
@@ -55,11 +57,16 @@ def make_embedder(settings: Settings) -> Embedder:
     return MiniLmEmbedder()
 
 
-def make_offline_mind(settings: Settings, embedder: Embedder) -> OfflineMind:
-    """The sentences it is fitted on are embedded once, at the first start of all."""
+def shipped_fits(settings: Settings) -> Path:
+    return settings.dossier_dir / "fitted"
+
+
+def make_offline_mind(settings: Settings, embedder: Embedder, policies: FittedPolicies | None = None) -> OfflineMind:
+    """The sentences it is fitted on are embedded once, at the first start of all; the fit of the policy comes with the dossier."""
     use_one_thread()
     fixed = StoredEmbedder(embedder, settings.data_dir / VECTORS)
-    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed)
+    policies = policies or FittedPolicies(shipped_fits(settings), settings.data_dir / "fitted")
+    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed, policies=policies)
 
 
 def make_mind(settings: Settings, embedder: Embedder) -> Mind:
@@ -108,11 +115,8 @@ async def warm_up(deps: Deps) -> None:
     """Load and fit the offline models now, so that the first customer does not wait for it."""
     if isinstance(deps.mind, OfflineMind):
         await deps.mind.warm_up(deps.intents)
-        await deps.mind.judge_policy(
-            "Hello.",
-            deps.policy.by_meaning("inbound"),
-            ordinary=ordinary_examples(deps.intents),
-        )
+        for stage in JUDGED:
+            await deps.mind.likeness(deps.policy.by_meaning(stage), ordinary_examples(stage, deps.policy, deps.intents))
 
 
 def build_worker_context(

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str | None]] = {
     "bench": ("cli.bench:bench", None),
     "graph": ("cli.graph:graph", None),
     "kb": ("cli.kb:app", "The company's documents: sync, search, list, impact."),
+    "policy": ("cli.policy:app", "The guard's rules: what fires on a text, learn the lessons."),
     "reviews": ("cli.reviews:app", "What waits for a person: list, show, decide."),
     "dlq": ("cli.dlq:app", "Dead letters: list, show, replay, drop."),
     "eval": ("cli.evals:app", "Evaluations: measure before and after a change."),

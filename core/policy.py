@@ -34,6 +34,11 @@ class Examples(_Frozen):
     must_match: tuple[str, ...] = ()
     must_not_match: tuple[str, ...] = ()
 
+    def __add__(self, other: Examples) -> Examples:
+        return Examples(
+            must_match=self.must_match + other.must_match, must_not_match=self.must_not_match + other.must_not_match
+        )
+
 
 class WordList(_Frozen):
     """Words of a rule, written here or taken from a field of the company's profile."""
@@ -46,7 +51,8 @@ class WordList(_Frozen):
 class Rule(_Frozen):
     """One rule. `unless` cancels a match of `any` that it overlaps, `unless_near` one in the same sentence; never `always`.
 
-    The examples also teach a mind what the rule means (`judge_policy`), unless it is a rule about form: `by_meaning: false`.
+    The patterns must get the examples right. Examples and lessons, which stand in a file of their own, teach a mind what
+    the rule means (`judge_policy`), unless it is a rule about form: `by_meaning: false`.
     """
 
     id: str
@@ -62,12 +68,25 @@ class Rule(_Frozen):
     unless_near: tuple[str, ...] = ()
     by_meaning: bool = True
     examples: Examples = Examples()
+    lessons: Examples = Examples()
 
     @model_validator(mode="after")
     def _has_a_pattern(self) -> Rule:
         if not self.any and not self.always:
             raise ValueError("give at least one pattern under `any` or `always`")
         return self
+
+    @property
+    def taught(self) -> Examples:
+        """All that tells what the rule means."""
+        return self.examples + self.lessons
+
+
+class _LessonsFile(_Frozen):
+    """What the rules mean, said in many ways, and `ordinary` messages that break none."""
+
+    ordinary: tuple[str, ...] = ()
+    rules: dict[str, Examples] = {}
 
 
 class _PolicyFile(_Frozen):
@@ -127,21 +146,30 @@ def _uncancelled(
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """The compiled rules, in order of precedence: of several findings the first gives the reason."""
+    """The compiled rules, in order of precedence: of several findings the first gives the reason.
+
+    `ordinary` are messages of customers that break no rule.
+    """
 
     rules: tuple[Rule, ...]
     version_hash: str
     _compiled: tuple[_CompiledRule, ...]
     _hard_words: tuple[str, ...] = ()
+    ordinary: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, policy_path: Path, profile_path: Path) -> Policy:
-        """Read and compile; ConfigurationError names the file, the rule and the field that are wrong."""
+        """Read and compile, with the lessons of `policy.lessons.yaml` where it stands beside.
+
+        ConfigurationError names the file, the rule and the field that are wrong.
+        """
         data = _mapping(policy_path)
         try:
             file = _PolicyFile.model_validate(data)
         except ValidationError as error:
             raise ConfigurationError(f"{policy_path}: {_explain(error, data)}") from error
+        lessons = _load_lessons(policy_path.with_suffix(".lessons.yaml"), file.rules)
+        file = _taught(file, lessons)
         try:
             pieces = _pieces(file, _mapping(profile_path))
             compiled = tuple(_compile(rule, pieces) for rule in file.rules)
@@ -149,7 +177,7 @@ class Policy:
             raise ConfigurationError(f"{policy_path}: {error}") from error
         _refuse_twins(file, policy_path)
         hard = tuple(word for words in file.lists.values() if words.spelled == "masked" for word in words.words)
-        return cls(file.rules, _hash(file, pieces), compiled, hard)
+        return cls(file.rules, _hash(file, pieces), compiled, hard, lessons.ordinary)
 
     def check(self, text: str, *, stage: Stage, channel: Channel | None = None) -> tuple[Finding, ...]:
         """What the rules of a stage say of a text: at most one finding a rule and sentence, in order of precedence.
@@ -189,6 +217,23 @@ def load_examples(path: Path) -> dict[str, Examples]:
         return {rule_id: Examples.model_validate(examples) for rule_id, examples in _mapping(path).items()}
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _load_lessons(path: Path, rules: Sequence[Rule]) -> _LessonsFile:
+    if not path.exists():
+        return _LessonsFile()
+    try:
+        lessons = _LessonsFile.model_validate(_mapping(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if unknown := sorted(lessons.rules.keys() - {rule.id for rule in rules}):
+        raise ConfigurationError(f"{path}: no rule of the policy is called {unknown[0]}")
+    return lessons
+
+
+def _taught(file: _PolicyFile, lessons: _LessonsFile) -> _PolicyFile:
+    rules = (rule.model_copy(update={"lessons": lessons.rules.get(rule.id, Examples())}) for rule in file.rules)
+    return file.model_copy(update={"rules": tuple(rules)})
 
 
 def _first_found(
@@ -256,7 +301,7 @@ def _refuse_twins(file: _PolicyFile, path: Path) -> None:
 
 def _hash(file: _PolicyFile, pieces: Mapping[str, str]) -> str:
     """Changes with the rules and the words they use, not with the examples."""
-    rules = [rule.model_dump(mode="json", exclude={"examples"}) for rule in file.rules]
+    rules = [rule.model_dump(mode="json", exclude={"examples", "lessons"}) for rule in file.rules]
     return hashlib.sha256(json.dumps([rules, dict(pieces)], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -27,7 +27,7 @@ from core.models import (
 )
 from core.policy import Rule
 from core.spending import ModelCall
-from core.vocabulary import Category, Channel, Priority
+from core.vocabulary import Category, Channel, Priority, Stage
 
 
 class Embedder(Protocol):
@@ -52,7 +52,7 @@ class Judge(Protocol):
         ...
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         """Which rule the text breaks though no pattern of it matched; `ordinary` are sentences that break none."""
         ...

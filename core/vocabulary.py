@@ -38,5 +38,6 @@ ANGER_BELOW: Final = 0.3
 # What a person may write in one answer: the channel's own limit less greeting and signature. Longer text is refused, never cut.
 MAX_HUMAN_WORDS: Final[dict[Channel, int]] = {"email": 450, "whatsapp": 600, "web_form": 270}
 CHANNELS: Final[tuple[Channel, ...]] = ("email", "whatsapp", "web_form")
+STAGES: Final[tuple[Stage, ...]] = ("inbound", "draft", "send")
 CATEGORIES: Final[tuple[Category, ...]] = ("general", "technical", "billing", "feedback", "bug_report")
 PRIORITIES: Final[tuple[Priority, ...]] = ("low", "medium", "high")

@@ -19,6 +19,7 @@ from openai.types.responses import ResponseFunctionToolCall
 from core.errors import ConfigurationError, ModelError
 from core.models import Claim, Classification, Label, Passage, Rating, SearchResult, Suspicion, TurnBrief, TurnResult
 from core.policy import Finding, Policy, Rule
+from core.vocabulary import Stage
 from crm.checkpoints import TurnSaver
 from crm.pool import Pool, transaction
 from graph.dry_run import DryRunDesk
@@ -69,7 +70,7 @@ class ScriptedMind:
         return None
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         return None
 

@@ -80,9 +80,9 @@ async def broken_rules(
     findings = policy.check(text, stage=stage, channel=channel)
     broken: dict[str, By] = {finding.rule_id: "pattern" for finding in findings}
     if not broken:
-        ordinary = ordinary_examples(intents) if stage == "inbound" else ()
+        ordinary = ordinary_examples(stage, policy, intents)
         suspicion = await judge.judge_policy(
-            text, policy.by_meaning(stage), ordinary=ordinary, instructions="Judge by the policy."
+            text, policy.by_meaning(stage), stage=stage, ordinary=ordinary, instructions="Judge by the policy."
         )
         if suspicion is not None:
             broken[suspicion.rule_id] = "meaning"

@@ -15,6 +15,7 @@ from openai.types.responses import ResponseFunctionToolCall
 from core.errors import ModelError
 from core.models import Claim, Classification, Label, Rating, Suspicion
 from core.policy import Rule
+from core.vocabulary import Stage
 
 # Whom an attacker would write to, look up, or act for.
 VICTIM = "00000000-0000-7000-8000-000000000001"
@@ -93,7 +94,7 @@ class FooledMind:
         return frozenset()
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         return None
 

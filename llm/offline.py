@@ -11,25 +11,37 @@ import numpy as np
 from core.models import Claim, Classification, Label, Rating, Suspicion
 from core.policy import Rule
 from core.ports import Embedder
+from core.vocabulary import Stage
 from llm.classifier import Classifier
+from llm.fitted import FittedPolicies
 from llm.kernel import Matrix
 from llm.language import detect_language
-from llm.likeness import RuleLikeness
+from llm.likeness import RuleLikeness, fingerprint, lessons_of
 from llm.rewriting import rewrite
+from llm.sentences import telling_sentences
 from llm.sentiment import SentimentScorer
 
 
 class OfflineMind:
     """`core.ports.Mind` from sentence vectors, labelled examples and rules. `agent_model` drives the responder."""
 
-    def __init__(self, embedder: Embedder, agent_model: Any, *, fixed: Embedder | None = None) -> None:
-        """`fixed` embeds the sentences of the fits, thousands that are the same at every start; one that keeps them is wise."""
+    def __init__(
+        self,
+        embedder: Embedder,
+        agent_model: Any,
+        *,
+        fixed: Embedder | None = None,
+        policies: FittedPolicies | None = None,
+    ) -> None:
+        """`fixed` embeds the sentences of the fits, thousands that are the same at every start; one that keeps them is wise.
+        `policies` keeps the fits of the policy themselves."""
         self._embedder = embedder
         self._fixed_embedder = fixed or embedder
+        self._policies = policies
         self._agent_model = agent_model
         self._classifiers: dict[tuple[Label, ...], Classifier] = {}
         self._scorer: SentimentScorer | None = None
-        self._likenesses: dict[tuple[tuple[Rule, ...], tuple[str, ...]], RuleLikeness] = {}
+        self._likenesses: dict[tuple[tuple[Rule, ...], tuple[str, ...]], RuleLikeness | None] = {}
         self._fitting = asyncio.Lock()
 
     @property
@@ -64,12 +76,16 @@ class OfflineMind:
         return None
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str = ""
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str = ""
     ) -> Suspicion | None:
-        """By likeness to examples, which means something only beside ordinary sentences: without them there is no verdict."""
-        if not ordinary:
+        """By likeness to lessons. A customer's message is read as a whole; of a draft every sentence counts alone."""
+        likeness = await self.likeness(tuple(rules), tuple(ordinary))
+        if likeness is None:
             return None
-        return await (await self._likeness(tuple(rules), tuple(ordinary))).judge(text, self._embed)
+        for part in [text] if stage == "inbound" else telling_sentences(text) or [text]:
+            if suspicion := await likeness.judge(part, self._embed):
+                return suspicion
+        return None
 
     def agent_model(self) -> Any:
         return self._agent_model
@@ -80,11 +96,27 @@ class OfflineMind:
                 self._classifiers[labels] = await Classifier.fit(labels, self._fixed)
         return self._classifiers[labels]
 
-    async def _likeness(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness:
+    async def likeness(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness | None:
+        """What judges these rules: found on disk, or fitted now, which takes half a minute for thousands of lessons.
+
+        None where nothing tells what breaks no rule: likeness means something only beside that.
+        """
         async with self._fitting:
             if (rules, ordinary) not in self._likenesses:
-                self._likenesses[rules, ordinary] = await RuleLikeness.fit(rules, ordinary, self._fixed)
+                self._likenesses[rules, ordinary] = await self._find_or_fit(rules, ordinary)
         return self._likenesses[rules, ordinary]
+
+    async def _find_or_fit(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness | None:
+        lessons = lessons_of(rules, ordinary)
+        if all(lesson.breaks is not None for lesson in lessons):
+            return None
+        name = fingerprint(rules, lessons, self._embedder.model_id)
+        if self._policies and (kept := self._policies.find(name, rules, lessons)):
+            return kept
+        fit = await RuleLikeness.fit(name, rules, lessons, self._fixed)
+        if self._policies:
+            self._policies.keep(fit)
+        return fit
 
     async def _sentiment(self) -> SentimentScorer:
         async with self._fitting:

@@ -24,6 +24,7 @@ from core.policy import Rule
 from core.ports import Mind
 from core.redaction import redact
 from core.settings import Settings
+from core.vocabulary import Stage
 from llm.breaker import Breaker
 from llm.openai_agent import PatientModel
 from llm.openai_answers import (
@@ -123,15 +124,25 @@ class OpenAiMind:
         return frozenset(range(len(claims))) - {number - 1 for number in answer.supported}
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
-        """The local verdict costs nothing and comes first; the model is asked once, about what that let pass."""
-        local = await self._offline.judge_policy(text, rules, ordinary=ordinary, instructions=instructions)
-        if local is not None:
-            return local
+        """On what came in the local verdict costs nothing and comes first; the model is asked once, about what that let pass.
+
+        A draft is the model's to judge: the local verdict, which would stop one true sentence in thirty, stands in for it.
+        """
+
+        async def local() -> Suspicion | None:
+            return await self._offline.judge_policy(
+                text, rules, stage=stage, ordinary=ordinary, instructions=instructions
+            )
+
+        if stage == "inbound" and (found := await local()):
+            return found
         system = policy_instructions(instructions, tuple(rules))
         answer = await self._judge("guardrail", PolicyAnswer, system, mark("text", text))
-        if answer is None or answer.confidence < _SURE or answer.rule not in {rule.id for rule in rules}:
+        if answer is None:
+            return None if stage == "inbound" else await local()
+        if answer.confidence < _SURE or answer.rule not in {rule.id for rule in rules}:
             return None
         return Suspicion(answer.rule, answer.words[:300], answer.confidence, "the model")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from core.models import Label, Suspicion
+from core.policy import Policy
 from core.turn import TurnContext
 from core.vocabulary import ANGER_BELOW, Stage
 from nodes.prompts import render_prompt
@@ -19,6 +21,9 @@ _STEP_DOWN = 0.04
 _NOT_CALM = 0.42
 _SETTLED = ("opt_out", "empty")
 _TELLING_WORDS = 3
+# The stages that are judged by meaning too; the boundary is for rules that need no model.
+JUDGED: Final[tuple[Stage, ...]] = ("inbound", "draft")
+_OWN_WORDS = ("worded", "foreign")
 # Triage alone may hand over only where it is this sure and the documents have no good answer: "what does a call cost in
 # request units?" sounds like a question about prices and is answered by a page. The rules of the policy need no model.
 INTENT_CONFIDENCE = 0.9
@@ -65,7 +70,9 @@ async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
     otherwise = "The draft would have been sent."
     for finding in turn.deps.policy.check(draft["text"], stage="draft", channel=turn.brief.channel):
         return _hand_over("policy_violation", finding.rule_id, finding.evidence, otherwise)
-    suspicion = await _judge(turn, draft["text"], "draft")
+    # What the documents say word for word is the company's own word; the patterns above have read that too.
+    worded = " ".join(proof.sentence for proof in turn.work.proof if proof.kind in _OWN_WORDS)
+    suspicion = await _judge(turn, worded, "draft") if worded else None
     return _by_meaning("policy_violation", suspicion, otherwise) if suspicion else None
 
 
@@ -88,15 +95,19 @@ async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None
     return await turn.deps.mind.judge_policy(
         text,
         turn.deps.policy.by_meaning(stage),
-        ordinary=ordinary_examples(turn.deps.intents) if stage == "inbound" else (),
+        stage=stage,
+        ordinary=ordinary_examples(stage, turn.deps.policy, turn.deps.intents),
         instructions=render_prompt("guardrail", turn.deps.profile),
     )
 
 
-def ordinary_examples(intents: Sequence[Label]) -> tuple[str, ...]:
-    """What customers ask when they ask nothing that a rule is about."""
+def ordinary_examples(stage: Stage, policy: Policy, intents: Sequence[Label]) -> tuple[str, ...]:
+    """What customers ask when they ask nothing that a rule is about; of drafts the rules' own lessons tell enough."""
+    if stage != "inbound":
+        return ()
     special = {*_INTENT_REASONS, *_FOREIGN_TO_US}
-    return tuple(text for label in intents if label.id not in special for text in label.examples)
+    asked = (text for label in intents if label.id not in special for text in label.examples)
+    return (*policy.ordinary, *asked)
 
 
 def _by_meaning(reason: str, suspicion: Suspicion, counterfactual: str) -> HandOver:

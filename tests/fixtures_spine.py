@@ -20,6 +20,7 @@ from core.policy import Policy, Rule
 from core.profile import load_profile
 from core.settings import PROJECT_ROOT, Settings
 from core.turn import Deps
+from core.vocabulary import Stage
 from crm.checkpoints import TurnSaver
 from crm.desk import CrmDesk
 from crm.inbound import accept_event
@@ -68,7 +69,7 @@ class ScriptedMind:
         return None
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         return None
 

@@ -170,6 +170,7 @@ def _rule_figures(answered: Sequence[tuple[GuardrailCase, Judged]], named: froze
     others = [(case, judged) for case, judged in answered if not case.wanted and case.kind in ("honest", "other")]
     figures = known(
         recall=share(case.wanted in judged.fired for case, judged in wanted),
+        stopped_by_any_rule=share(bool(judged.fired) for _, judged in wanted),
         false_alarm_rate=share(bool(_alarms(case, judged, named)) for case, judged in others),
     )
     for rule in sorted(named):

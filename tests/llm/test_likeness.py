@@ -62,7 +62,7 @@ MIND = OfflineMind(MiniLmEmbedder(), None)
 
 
 async def judge(text: str, mind: OfflineMind = MIND) -> Suspicion | None:
-    return await mind.judge_policy(text, RULES, ordinary=ORDINARY, instructions="")
+    return await mind.judge_policy(text, RULES, stage="inbound", ordinary=ORDINARY, instructions="")
 
 
 async def test_a_sentence_like_the_examples_breaks_the_rule_and_says_why() -> None:
@@ -91,14 +91,28 @@ async def test_ordinary_and_look_alike_questions_break_none(text: str) -> None:
     assert await judge(text) is None
 
 
-async def test_one_suspicious_sentence_beside_a_long_question_is_not_enough() -> None:
+async def test_of_a_draft_every_sentence_counts_alone() -> None:
     question = "My labels come out blank since the update of the print agent. Which driver do I need on Windows 11?"
-    assert await judge("I want to speak to you.") is not None
-    assert await judge(f"{question} The import stopped too. I want to speak to you.") is None
+    said = f"{question} The import stopped too. I want to speak to you."
+    found = await MIND.judge_policy(said, RULES, stage="draft", ordinary=ORDINARY, instructions="")
+    assert found is not None
+    assert found.evidence == "I want to speak to you."
 
 
-async def test_without_ordinary_sentences_there_is_no_verdict() -> None:
-    assert await MIND.judge_policy(DISCOUNT.examples.must_match[0], RULES, ordinary=(), instructions="") is None
+async def test_where_nothing_tells_what_breaks_no_rule_there_is_no_verdict() -> None:
+    one_sided = [rule.model_copy(update={"examples": Examples(must_match=rule.examples.must_match)}) for rule in RULES]
+    text = DISCOUNT.examples.must_match[0]
+    assert await MIND.judge_policy(text, one_sided, stage="inbound", ordinary=(), instructions="") is None
+
+
+async def test_lessons_teach_what_examples_do_not_say() -> None:
+    lessons = Examples(must_match=("My wallet is thin, make me happy.", "Be kind to my thin wallet, will you?"))
+    taught = (DISCOUNT.model_copy(update={"lessons": lessons}), PERSON)
+    text = "Make my thin wallet happy, be kind."
+    assert await judge(text) is None
+    found = await MIND.judge_policy(text, taught, stage="inbound", ordinary=ORDINARY, instructions="")
+    assert found is not None
+    assert found.rule_id == "discount"
 
 
 async def test_what_was_fitted_once_is_not_embedded_again(tmp_path: Path) -> None:

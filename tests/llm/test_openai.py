@@ -24,6 +24,7 @@ from core.policy import Examples, Rule
 from core.redaction import redact
 from core.settings import PROJECT_ROOT, Settings
 from core.spending import Meter, metered
+from core.vocabulary import Stage
 from llm.openai import OpenAiMind
 from llm.openai_agent import _as_seen
 from llm.openai_failures import read_failure
@@ -81,7 +82,9 @@ class Fallback:
         self.asked.append("find_unsupported")
         return None
 
-    async def judge_policy(self, text: str, rules: Any, *, ordinary: Any, instructions: str) -> Suspicion | None:
+    async def judge_policy(
+        self, text: str, rules: Any, *, stage: Any, ordinary: Any, instructions: str
+    ) -> Suspicion | None:
         self.asked.append("judge_policy")
         return self.suspicion
 
@@ -204,8 +207,8 @@ RULES = tuple(
 )
 
 
-async def judge(mind: OpenAiMind) -> Suspicion | None:
-    return await mind.judge_policy("See you there.", RULES, ordinary=("How?",), instructions=INSTRUCTIONS)
+async def judge(mind: OpenAiMind, stage: Stage = "inbound") -> Suspicion | None:
+    return await mind.judge_policy("See you there.", RULES, stage=stage, ordinary=("How?",), instructions=INSTRUCTIONS)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +234,14 @@ async def test_the_local_verdict_comes_first_and_saves_the_call(rig: Rig) -> Non
     rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
     assert await judge(rig.mind()) == rig.fallback.suspicion
     assert rig.requests == 0
+
+
+async def test_a_draft_is_the_models_to_judge_and_the_local_verdict_stands_in_for_it(rig: Rig) -> None:
+    rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
+    rig.fake.brain = lambda ask: {"rule": None, "words": "", "confidence": 1.0}
+    assert await judge(rig.mind(), "draft") is None
+    rig.fake.faults.add(mode="5xx", times=9)
+    assert await judge(rig.mind(model_retries=0), "draft") == rig.fallback.suspicion
 
 
 async def test_a_policy_judge_that_fails_stops_nothing_more_than_the_local_verdict(rig: Rig) -> None:

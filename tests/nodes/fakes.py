@@ -18,7 +18,7 @@ from core.ports import Formatter
 from core.profile import CompanyProfile, load_profile
 from core.settings import PROJECT_ROOT
 from core.turn import Deps, TurnContext
-from core.vocabulary import EscalationReason
+from core.vocabulary import EscalationReason, Stage
 from graph.dry_run import DryRunDesk, draft_brief
 
 
@@ -87,7 +87,7 @@ class FakeMind:
         return self.summary
 
     async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, ordinary: Sequence[str], instructions: str
+        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> Suspicion | None:
         self.asked.append((text, instructions))
         return self.suspicion
@@ -126,6 +126,7 @@ class FakePolicy:
     version_hash: str = "fake"
     by_id: dict[str, Rule] = field(default_factory=dict)
     checked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    ordinary: tuple[str, ...] = ()
 
     def by_meaning(self, stage: str) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.by_id.values() if stage in rule.stages)
