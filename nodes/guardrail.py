@@ -71,7 +71,8 @@ async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
     for finding in turn.deps.policy.check(draft["text"], stage="draft", channel=turn.brief.channel):
         return _hand_over("policy_violation", finding.rule_id, finding.evidence, otherwise)
     # What the documents say word for word is the company's own word; the patterns above have read that too.
-    worded = " ".join(proof.sentence for proof in turn.work.proof if proof.kind in _OWN_WORDS)
+    proof = turn.work.proof
+    worded = " ".join(one.sentence for one in proof if one.kind in _OWN_WORDS) if proof else draft["text"]
     suspicion = await _judge(turn, worded, "draft") if worded else None
     return _by_meaning("policy_violation", suspicion, otherwise) if suspicion else None
 

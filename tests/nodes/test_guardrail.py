@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.models import Suspicion
+from core.models import SentenceProof, Suspicion
 from core.policy import Rule
 from nodes.guardrail import GuardrailInput, GuardrailUpdate, guardrail
 from nodes.state import HandOver
@@ -152,6 +152,19 @@ async def test_a_draft_that_no_pattern_stopped_is_judged_once_too() -> None:
     assert found is not None
     assert (found["reason"], found["rule"]) == ("policy_violation", "promise.by_meaning")
     assert [text for text, _ in mind.asked] == ["Trust me, it will be there."]
+
+
+async def test_of_a_draft_only_what_the_model_worded_itself_is_judged() -> None:
+    mind = FakeMind()
+    turn = make_turn(mind=mind)
+    state: GuardrailInput = {**CALM, "draft": {"text": "As it stands. In my words.", "parts": [], "subject": None}}
+    verbatim = SentenceProof(0, "As it stands.", "verbatim", 1.0, "1")
+    turn.work.proof = (verbatim,)
+    await guardrail(state, runtime(turn))
+    assert mind.asked == []
+    turn.work.proof = (verbatim, SentenceProof(1, "In my words.", "worded", 0.9, "1"))
+    await guardrail(state, runtime(turn))
+    assert [text for text, _ in mind.asked] == ["In my words."]
 
 
 @pytest.mark.parametrize(
