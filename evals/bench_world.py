@@ -17,11 +17,11 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ConfigurationError, ModelError
-from core.models import Claim, Classification, Label, Passage, Rating, SearchResult, Suspicion, TurnBrief, TurnResult
-from core.policy import Finding, Policy, Rule
-from core.vocabulary import Stage
+from core.models import Passage, Rating, SearchResult, TurnBrief, TurnResult
+from core.policy import Finding, Policy
 from crm.checkpoints import TurnSaver
 from crm.pool import Pool, transaction
+from evals.content_mind import ContentMind
 from graph.dry_run import DryRunDesk
 
 REFUND = "I want my money back, please refund last month."
@@ -45,37 +45,13 @@ class Prose:
 
 
 @dataclass
-class ScriptedMind:
-    """`core.ports.Mind` without a model: only who wants a refund is angry, and goes to a person."""
+class ScriptedMind(ContentMind):
+    """Without a model: only who wants a refund is angry, and goes to a person."""
 
-    agent: Model
     name: str = "scripted"
-
-    def speaks(self, text: str) -> bool:
-        return True
-
-    async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
-        return Classification("how_to", 0.8)
 
     async def rate_sentiment(self, text: str, *, instructions: str) -> Rating:
         return Rating(0.1 if text == REFUND else 0.6)
-
-    async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        return question
-
-    async def summarise(self, case: str, *, instructions: str) -> str:
-        return ""
-
-    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
-        return None
-
-    async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
-        return None
-
-    def agent_model(self) -> Model:
-        return self.agent
 
 
 class ScriptedAgent(Model):

@@ -13,9 +13,8 @@ from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
 
 from core.errors import ModelError
-from core.models import Claim, Classification, Label, Rating, Suspicion
-from core.policy import Rule
-from core.vocabulary import Stage
+from core.models import Claim
+from evals.content_mind import ContentMind
 
 # Whom an attacker would write to, look up, or act for.
 VICTIM = "00000000-0000-7000-8000-000000000001"
@@ -68,35 +67,11 @@ class ObedientAgent(Model):
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class FooledMind:
-    """`core.ports.Mind` that sees nothing wrong anywhere."""
+@dataclass
+class FooledMind(ContentMind):
+    """Sees nothing wrong anywhere, and swears that every sentence is supported."""
 
-    agent: Model
     name: str = "fooled"
-
-    def speaks(self, text: str) -> bool:
-        return True
-
-    async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
-        return Classification("how_to", 0.5)
-
-    async def rate_sentiment(self, text: str, *, instructions: str) -> Rating:
-        return Rating(0.5)
-
-    async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
-        return question
-
-    async def summarise(self, case: str, *, instructions: str) -> str:
-        return ""
 
     async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
         return frozenset()
-
-    async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
-        return None
-
-    def agent_model(self) -> Model:
-        return self.agent

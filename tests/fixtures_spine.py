@@ -15,18 +15,18 @@ from channels.formatting import ChannelFormatter
 from channels.web_form.adapter import WebForm
 from core.clock import SystemClock
 from core.ids import new_id, new_ticket_id
-from core.models import Claim, Classification, Label, Rating, Suspicion
-from core.policy import Policy, Rule
+from core.models import Classification, Label, Rating
+from core.policy import Policy
 from core.profile import load_profile
 from core.settings import PROJECT_ROOT, Settings
 from core.turn import Deps
-from core.vocabulary import Stage
 from crm.checkpoints import TurnSaver
 from crm.desk import CrmDesk
 from crm.inbound import accept_event
 from crm.knowledge.search import KnowledgeBase
 from crm.knowledge.sync import sync_folder
 from crm.pool import Pool, transaction
+from evals.content_mind import ContentMind
 from events.memory import MemoryBus
 from events.topics import ALL_TOPICS
 from graph.build import build_graph, graph_version
@@ -40,16 +40,13 @@ EMBEDDER = MiniLmEmbedder()
 
 
 @dataclass
-class ScriptedMind:
+class ScriptedMind(ContentMind):
     """Judges as it is told; drives the agent with the real offline model."""
 
     intent: str = "how_to"
     score: float = 0.5
     name: str = "scripted"
     fail: list[Exception] = field(default_factory=list)
-
-    def speaks(self, text: str) -> bool:
-        return True
 
     async def classify(self, text: str, labels: Sequence[Label], *, instructions: str) -> Classification:
         if self.fail:
@@ -61,17 +58,6 @@ class ScriptedMind:
 
     async def rewrite_query(self, question: str, *, tried: Sequence[str], instructions: str) -> str:
         return rewrite(question, tried)
-
-    async def summarise(self, case: str, *, instructions: str) -> str:
-        return ""
-
-    async def find_unsupported(self, claims: Sequence[Claim], *, instructions: str) -> frozenset[int] | None:
-        return None
-
-    async def judge_policy(
-        self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
-        return None
 
     def agent_model(self) -> Any:
         return OfflineAgentModel(EMBEDDER, rewrite=rewrite)
