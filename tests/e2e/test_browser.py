@@ -107,7 +107,9 @@ def test_a_refund_shows_that_a_person_has_taken_over(page: Page, shot):
     send(page)
     follow(page)
     expect(page.get_by_text("A person has taken over")).to_be_visible()
-    expect(page.locator(".bubble-assistant, .bubble-system").first).to_contain_text("taken over")
+    # The notice is a message of its own: the page may have looked between the two, and looks again after 15 s.
+    notice = page.locator(".bubble-assistant, .bubble-system").first
+    expect(notice).to_contain_text("taken over", timeout=40_000)
     shot("escalated")
 
 
