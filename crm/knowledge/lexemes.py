@@ -14,7 +14,6 @@ import snowballstemmer
 _TOKEN = re.compile(r"[^\W_]+(?:[-_./:'’][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_IDENTIFIER = re.compile(r"(?=.*\d).{2,}|.*_.*")
 _LONGEST = 60
 _STOP_WORDS = frozenset((Path(__file__).parent / "stop_words.txt").read_text(encoding="utf-8").split())
 _stemmer = snowballstemmer.stemmer("english")
@@ -26,11 +25,6 @@ def split_lexemes(text: str) -> list[str]:
     for match in _TOKEN.finditer(_fold(text)):
         lexemes.extend(_token_lexemes(match.group()))
     return lexemes
-
-
-def is_identifier(lexeme: str) -> bool:
-    """A code, version or name that means only itself: tr-1042, 429, order_id."""
-    return _IDENTIFIER.fullmatch(lexeme) is not None
 
 
 def to_tsvector(heading: str, text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.knowledge.lexemes import is_identifier, split_lexemes, to_tsvector
+from crm.knowledge.lexemes import split_lexemes, to_tsvector
 from crm.pool import Pool
 
 
@@ -17,16 +17,6 @@ def test_an_identifier_stays_whole_and_is_found_by_its_parts() -> None:
     assert split_lexemes("TR-1042") == ["tr-1042", "tr", "1042"]
     assert split_lexemes("order_id 4.1.1.2") == ["order_id", "order", "id", "4.1.1.2", "4", "1", "1", "2"]
     assert split_lexemes("BluetoothDevice") == ["bluetoothdevice", "bluetooth", "devic"]
-
-
-def test_an_identifier_is_what_has_a_digit_or_an_underscore() -> None:
-    assert [is_identifier(lexeme) for lexeme in ("tr-1042", "429", "order_id", "order", "4")] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
 
 
 def test_accents_and_typographic_apostrophes_make_no_difference() -> None:
