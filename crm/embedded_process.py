@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from crm.embedded_files import EmbeddedPostgresError
 
 USER = "fte"
 ANSWER_TIMEOUT_S = 3
+# The server of a killed holder may be gone before the system has closed all that the holder had open, its lock among them.
+LETTING_GO_S = 2.0
 
 
 class DataDirInUse(EmbeddedPostgresError):
@@ -27,20 +30,31 @@ class DataDirInUse(EmbeddedPostgresError):
 def take_supervisor_lock(home: Path) -> IO[str]:
     """Lock the cluster for this process; the kernel lets go when the process ends, however it ends."""
     lock = (home / "supervisor.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(lock, within_s=LETTING_GO_S):
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise DataDirInUse(
             f"The database in {home} is already run by process {holder}: stop that one, or choose another --data-dir",
             pid=holder,
-        ) from None
+        )
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def _locked(lock: IO[str], *, within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 @contextmanager

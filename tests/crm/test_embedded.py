@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -228,6 +229,16 @@ def test_a_restart_outwaits_a_child_of_the_crashed_server_that_still_holds_its_m
         eventually(lambda: server.pid is None)
         threading.Timer(1, os.kill, (child, signal.SIGCONT)).start()
         assert query(server.start(), b"SELECT 1") == [(1,)]
+
+
+def test_a_start_outwaits_a_lock_that_a_killed_holder_has_not_yet_let_go_of(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir):
+        pass
+    with (data_dir / "postgres" / "supervisor.lock").open("a") as still_open:
+        fcntl.flock(still_open, fcntl.LOCK_EX)
+        threading.Timer(0.5, fcntl.flock, (still_open, fcntl.LOCK_UN)).start()
+        with EmbeddedPostgres(data_dir) as server:
+            assert query(server.dsn, b"SELECT 1") == [(1,)]
 
 
 def test_the_second_holder_is_refused_and_told_who_has_it(data_dir: Path, holder: Holder) -> None:
