@@ -41,7 +41,7 @@ from events.bus import Bus
 from events.factory import make_bus
 from graph.build import build_graph, graph_version
 from llm.blas import use_one_thread
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, MINI_LM, SentenceEmbedder
 from llm.embedding_store import StoredEmbedder
 from llm.fitted import FittedPolicies
 from llm.offline import OfflineMind
@@ -54,24 +54,37 @@ VECTORS = "vectors.sqlite"
 
 
 def make_embedder(settings: Settings) -> Embedder:
-    return MiniLmEmbedder()
+    """What finds: of questions and documents."""
+    return SentenceEmbedder(MINI_LM)
+
+
+def make_judging_embedder() -> Embedder:
+    """What judges: of all that customers write and replies say."""
+    return SentenceEmbedder(E5)
 
 
 def shipped_fits(settings: Settings) -> Path:
     return settings.dossier_dir / "fitted"
 
 
-def make_offline_mind(settings: Settings, embedder: Embedder, policies: FittedPolicies | None = None) -> OfflineMind:
+def make_offline_mind(
+    settings: Settings,
+    embedder: Embedder,
+    *,
+    judging: Embedder | None = None,
+    policies: FittedPolicies | None = None,
+) -> OfflineMind:
     """The sentences it is fitted on are embedded once, at the first start of all; the fit of the policy comes with the dossier."""
     use_one_thread()
-    fixed = StoredEmbedder(embedder, settings.data_dir / VECTORS)
+    judging = judging or make_judging_embedder()
+    fixed = StoredEmbedder(judging, settings.data_dir / VECTORS)
     policies = policies or FittedPolicies(shipped_fits(settings), settings.data_dir / "fitted")
-    return OfflineMind(embedder, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed, policies=policies)
+    return OfflineMind(judging, OfflineAgentModel(embedder, rewrite=rewrite), fixed=fixed, policies=policies)
 
 
-def make_mind(settings: Settings, embedder: Embedder) -> Mind:
+def make_mind(settings: Settings, embedder: Embedder, *, judging: Embedder | None = None) -> Mind:
     """OpenAI where a key is configured, else the offline mind."""
-    offline = make_offline_mind(settings, embedder)
+    offline = make_offline_mind(settings, embedder, judging=judging)
     if settings.openai_api_key is None:
         return offline
     from llm.openai import OpenAiMind  # seconds of imports that the offline mode need not pay

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from channels.web_form.adapter import WebForm
-from cli.deps import VECTORS, build_deps, make_embedder, make_mind, warm_up
+from cli.deps import VECTORS, build_deps, make_embedder, make_judging_embedder, make_mind, warm_up
 from cli.scratch import scratch_pool
 from core.clock import SystemClock
 from core.policy import Policy
@@ -32,9 +32,10 @@ from workers.crew import crew
 
 def build_world(settings: Settings, options: Options) -> World:
     """Vectors are kept in the data folder, so that the second run of a data set embeds nothing."""
-    embedder = StoredEmbedder(make_embedder(settings), settings.data_dir / VECTORS)
+    vectors = settings.data_dir / VECTORS
+    embedder = StoredEmbedder(make_embedder(settings), vectors)
     dossier = settings.dossier_dir
-    mind = make_mind(settings, embedder)
+    mind = make_mind(settings, embedder, judging=StoredEmbedder(make_judging_embedder(), vectors))
 
     async def wire(pool: Pool, desk: Desk | None = None) -> Deps:
         """With the one mind of the run, warm: a fit in the middle of it would let others wait beyond their time."""

@@ -59,7 +59,7 @@ async def _fired(settings: Settings, text: str, stage: Stage, channel: Channel) 
 
 async def _fit(settings: Settings) -> list[dict[str, Any]]:
     policies = FittedPolicies(folder := shipped_fits(settings), folder)
-    mind, (policy, intents) = make_offline_mind(settings, make_embedder(settings), policies), _read(settings)
+    mind, (policy, intents) = make_offline_mind(settings, make_embedder(settings), policies=policies), _read(settings)
     fits = [
         await mind.likeness(policy.by_meaning(stage), ordinary_examples(stage, policy, intents)) for stage in JUDGED
     ]

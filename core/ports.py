@@ -53,8 +53,8 @@ class Judge(Protocol):
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
-        """Which rule the text breaks though no pattern of it matched; `ordinary` are sentences that break none."""
+    ) -> tuple[Suspicion, ...]:
+        """Which rules the text breaks by its meaning, the clearest first; `ordinary` are sentences that break none."""
         ...
 
 

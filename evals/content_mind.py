@@ -38,8 +38,8 @@ class ContentMind:
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
-        return None
+    ) -> tuple[Suspicion, ...]:
+        return ()
 
     def agent_model(self) -> Any:
         return self.agent

@@ -76,16 +76,14 @@ async def broken_rules(
     stage: Stage = "inbound",
     channel: Channel | None = "email",
 ) -> dict[str, By]:
-    """Every rule that a text breaks and what says so: the patterns, else its meaning; on what came in the tone as well."""
+    """Every rule that a text breaks and what says so first: a pattern, its meaning, and on what came in the tone."""
     findings = policy.check(text, stage=stage, channel=channel)
     broken: dict[str, By] = {finding.rule_id: "pattern" for finding in findings}
-    if not broken:
-        ordinary = ordinary_examples(stage, policy, intents)
-        suspicion = await judge.judge_policy(
-            text, policy.by_meaning(stage), stage=stage, ordinary=ordinary, instructions="Judge by the policy."
-        )
-        if suspicion is not None:
-            broken[suspicion.rule_id] = "meaning"
+    ordinary = ordinary_examples(stage, policy, intents)
+    for suspicion in await judge.judge_policy(
+        text, policy.by_meaning(stage), stage=stage, ordinary=ordinary, instructions="Judge by the policy."
+    ):
+        broken.setdefault(suspicion.rule_id, "meaning")
     if stage == "inbound" and "angry_customer" not in broken:
         rating = await judge.rate_sentiment(text, instructions="Rate the feeling.")
         if rating.score < ANGER_BELOW:

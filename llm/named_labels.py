@@ -32,10 +32,10 @@ _PHRASINGS: Final = (
     "where can i {}",
     "tell me about {}",
 )
-_SHARED: Final = 0.4
-_WORDS: Final = 0.1
+_SHARED: Final = 0.6
+_WORDS: Final = 0.05
 # Vectors of any two words have a cosine of about .3.
-_UNRELATED: Final = 0.3
+_UNRELATED: Final = 0.6
 _WORD: Final = re.compile(r"[^\W_]+")
 _TELLING_LETTERS: Final = 4
 

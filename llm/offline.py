@@ -77,15 +77,17 @@ class OfflineMind:
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str = ""
-    ) -> Suspicion | None:
+    ) -> tuple[Suspicion, ...]:
         """By likeness to lessons. A customer's message is read as a whole; of a draft every sentence counts alone."""
         likeness = await self.likeness(tuple(rules), tuple(ordinary))
         if likeness is None:
-            return None
-        for part in [text] if stage == "inbound" else telling_sentences(text) or [text]:
-            if suspicion := await likeness.judge(part, self._embed):
-                return suspicion
-        return None
+            return ()
+        parts = [text] if stage == "inbound" else telling_sentences(text) or [text]
+        found: dict[str, Suspicion] = {}
+        for part in parts:
+            for suspicion in await likeness.judge(part, self._embed):
+                found.setdefault(suspicion.rule_id, suspicion)
+        return tuple(found.values())
 
     def agent_model(self) -> Any:
         return self._agent_model
@@ -97,7 +99,7 @@ class OfflineMind:
         return self._classifiers[labels]
 
     async def likeness(self, rules: tuple[Rule, ...], ordinary: tuple[str, ...]) -> RuleLikeness | None:
-        """What judges these rules: found on disk, or fitted now, which takes half a minute for thousands of lessons.
+        """What judges these rules: found on disk, or fitted now, which takes minutes for thousands of lessons.
 
         None where nothing tells what breaks no rule: likeness means something only beside that.
         """

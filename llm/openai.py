@@ -125,13 +125,13 @@ class OpenAiMind:
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
+    ) -> tuple[Suspicion, ...]:
         """On what came in the local verdict costs nothing and comes first; the model is asked once, about what that let pass.
 
         A draft is the model's to judge: the local verdict, which would stop one true sentence in thirty, stands in for it.
         """
 
-        async def local() -> Suspicion | None:
+        async def local() -> tuple[Suspicion, ...]:
             return await self._offline.judge_policy(
                 text, rules, stage=stage, ordinary=ordinary, instructions=instructions
             )
@@ -141,10 +141,10 @@ class OpenAiMind:
         system = policy_instructions(instructions, tuple(rules))
         answer = await self._judge("guardrail", PolicyAnswer, system, mark("text", text))
         if answer is None:
-            return None if stage == "inbound" else await local()
+            return () if stage == "inbound" else await local()
         if answer.confidence < _SURE or answer.rule not in {rule.id for rule in rules}:
-            return None
-        return Suspicion(answer.rule, answer.words[:300], answer.confidence, "the model")
+            return ()
+        return (Suspicion(answer.rule, answer.words[:300], answer.confidence, "the model"),)
 
     def agent_model(self) -> Model:
         return self._agent_model

@@ -37,7 +37,7 @@ _RIDGE: Final = 0.5
 # and .60; negative against positive comments: AUROC .89, without it .79. From 0.25 to 0.4 they move by .01.
 _LEXICON_IN: Final = (0.35, -0.15, -0.1)
 # Of the seeds that are not angry, seen by a model fitted without each, this share stays above the line.
-_SPARED: Final = 0.98
+_SPARED: Final = 0.99
 # A full scale would cut off what is best and worst: with 1.0 the correlation on tweets is .015 lower.
 _SLOPE: Final = 0.7
 

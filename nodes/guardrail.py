@@ -73,8 +73,8 @@ async def _check_draft(turn: TurnContext, draft: Draft) -> HandOver | None:
     # What the documents say word for word is the company's own word; the patterns above have read that too.
     proof = turn.work.proof
     worded = " ".join(one.sentence for one in proof if one.kind in _OWN_WORDS) if proof else draft["text"]
-    suspicion = await _judge(turn, worded, "draft") if worded else None
-    return _by_meaning("policy_violation", suspicion, otherwise) if suspicion else None
+    suspicions = await _judge(turn, worded, "draft") if worded else ()
+    return _by_meaning("policy_violation", suspicions, otherwise) if suspicions else None
 
 
 async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
@@ -84,15 +84,15 @@ async def _judge_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver |
     """
     if state.get("silent") in _SETTLED or len(turn.brief.text.split()) < _TELLING_WORDS:
         return None
-    suspicion = await _judge(turn, turn.brief.text, "inbound")
-    if suspicion is None:
+    suspicions = await _judge(turn, turn.brief.text, "inbound")
+    if not suspicions:
         return None
     intent = state.get("intent", {"label": "none"})["label"]
-    reason = turn.deps.policy.by_id[suspicion.rule_id].reason
-    return _by_meaning(reason, suspicion, f"No pattern matched; triage read it as {intent}.")
+    reason = turn.deps.policy.by_id[suspicions[0].rule_id].reason
+    return _by_meaning(reason, suspicions, f"No pattern matched; triage read it as {intent}.")
 
 
-async def _judge(turn: TurnContext, text: str, stage: Stage) -> Suspicion | None:
+async def _judge(turn: TurnContext, text: str, stage: Stage) -> tuple[Suspicion, ...]:
     return await turn.deps.mind.judge_policy(
         text,
         turn.deps.policy.by_meaning(stage),
@@ -111,9 +111,12 @@ def ordinary_examples(stage: Stage, policy: Policy, intents: Sequence[Label]) ->
     return (*policy.ordinary, *asked)
 
 
-def _by_meaning(reason: str, suspicion: Suspicion, counterfactual: str) -> HandOver:
-    evidence = f"{suspicion.evidence} ({suspicion.because}, {suspicion.confidence})"
-    return _hand_over(reason, f"{suspicion.rule_id}.by_meaning", evidence, counterfactual)
+def _by_meaning(reason: str, suspicions: Sequence[Suspicion], counterfactual: str) -> HandOver:
+    """The clearest one decides; the others are named for the person who reads it."""
+    clearest, *others = suspicions
+    also = f"; also {', '.join(other.rule_id for other in others)}" if others else ""
+    evidence = f"{clearest.evidence} ({clearest.because}, {clearest.confidence}{also})"
+    return _hand_over(reason, f"{clearest.rule_id}.by_meaning", evidence, counterfactual)
 
 
 def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:

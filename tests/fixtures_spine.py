@@ -30,13 +30,13 @@ from evals.content_mind import ContentMind
 from events.memory import MemoryBus
 from events.topics import ALL_TOPICS
 from graph.build import build_graph, graph_version
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import MINI_LM, SentenceEmbedder
 from llm.offline_agent import OfflineAgentModel
 from llm.rewriting import rewrite
 from workers.context import WorkerContext
 
 DOCS = Path(__file__).parent / "data" / "docs"
-EMBEDDER = MiniLmEmbedder()
+EMBEDDER = SentenceEmbedder(MINI_LM)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from crm.knowledge.pages import UnreadablePage
 from crm.knowledge.search import KnowledgeBase
 from crm.knowledge.sync import sync_folder
 from crm.pool import Pool
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import MINI_LM, SentenceEmbedder
 
 PAGE = """---
 title: Reverse an adjustment
@@ -25,15 +25,15 @@ ASKED = 'questions:\n  "Take it back":\n    - typed a thousand instead of ten ja
 
 
 @pytest.fixture(scope="module")
-def embedder() -> MiniLmEmbedder:
-    return MiniLmEmbedder()
+def embedder() -> SentenceEmbedder:
+    return SentenceEmbedder(MINI_LM)
 
 
 def _write(folder: Path, questions: str) -> None:
     (folder / "page.md").write_text(PAGE.format(questions=questions), encoding="utf-8")
 
 
-async def test_a_phrasing_leads_to_its_section(pool: Pool, embedder: MiniLmEmbedder, tmp_path: Path) -> None:
+async def test_a_phrasing_leads_to_its_section(pool: Pool, embedder: SentenceEmbedder, tmp_path: Path) -> None:
     question = "I typed a thousand jars instead of ten"
     _write(tmp_path, "")
     await sync_folder(pool, embedder, tmp_path)
@@ -47,7 +47,7 @@ async def test_a_phrasing_leads_to_its_section(pool: Pool, embedder: MiniLmEmbed
 
 
 async def test_a_phrasing_that_was_taken_out_leads_nowhere(
-    pool: Pool, embedder: MiniLmEmbedder, tmp_path: Path
+    pool: Pool, embedder: SentenceEmbedder, tmp_path: Path
 ) -> None:
     _write(tmp_path, ASKED)
     await sync_folder(pool, embedder, tmp_path)
@@ -58,7 +58,7 @@ async def test_a_phrasing_that_was_taken_out_leads_nowhere(
 
 
 async def test_a_phrasing_under_a_heading_that_does_not_exist_is_an_error_that_names_it(
-    pool: Pool, embedder: MiniLmEmbedder, tmp_path: Path
+    pool: Pool, embedder: SentenceEmbedder, tmp_path: Path
 ) -> None:
     _write(tmp_path, ASKED.replace("Take it back", "Take it forward"))
     with pytest.raises(UnreadablePage, match="Take it forward"):

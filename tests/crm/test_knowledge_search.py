@@ -15,9 +15,9 @@ from crm.knowledge.search import SEARCH, KnowledgeBase, read_vector
 from crm.knowledge.store import to_vector
 from crm.knowledge.sync import sync_folder
 from crm.pool import Pool, open_pool
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import MINI_LM, SentenceEmbedder
 
-EMBEDDER = MiniLmEmbedder()
+EMBEDDER = SentenceEmbedder(MINI_LM)
 PAGES = {
     "labels": """---
 title: Print labels

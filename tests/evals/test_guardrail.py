@@ -11,7 +11,7 @@ from core.profile import load_intents
 from core.settings import PROJECT_ROOT
 from core.turn import Deps
 from evals.guardrail import broken_rules, score_rules
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.fitted import FittedPolicies
 from llm.offline import OfflineMind
 from nodes.guardrail import ordinary_examples
@@ -27,7 +27,7 @@ FITTED = DOSSIER / "fitted"
 def deps() -> Deps:
     return replace(
         make_turn().deps,
-        mind=OfflineMind(MiniLmEmbedder(cached_texts=4096), None, policies=FittedPolicies(FITTED, FITTED)),
+        mind=OfflineMind(SentenceEmbedder(E5, cached_texts=4096), None, policies=FittedPolicies(FITTED, FITTED)),
         policy=Policy.load(DOSSIER / "policy.yaml", DOSSIER / "profile.yaml"),
         intents=load_intents(DOSSIER / "intents.yaml"),
     )

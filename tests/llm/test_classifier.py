@@ -10,11 +10,11 @@ import pytest
 
 from core.models import Label
 from llm.classifier import Classifier
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.kernel import KernelRidge, Matrix
 from llm.offline import OfflineMind
 
-EMBEDDER = MiniLmEmbedder()
+EMBEDDER = SentenceEmbedder(E5)
 NAMES = ("cancel_order", "contact_human_agent", "reset_password", "track_delivery")
 
 
@@ -96,14 +96,14 @@ def test_thousands_of_examples_are_learned_with_a_sample_left_out() -> None:
 
 
 async def test_who_asks_while_a_classifier_is_fitted_waits_for_it_instead_of_fitting_another() -> None:
-    class Counting(MiniLmEmbedder):
+    class Counting(SentenceEmbedder):
         taught = 0
 
         async def embed(self, texts: Sequence[str]) -> list[list[float]]:
             self.taught += len(texts) > 1
             return await super().embed(texts)
 
-    embedder = Counting()
+    embedder = Counting(E5)
     mind = OfflineMind(embedder, agent_model=None)
     labels = (Label("a", "", ("good morning", "hello")), Label("b", "", ("bye", "see you")))
     await asyncio.gather(*(mind.classify(f"hi {n}", labels) for n in range(4)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm.compose import Composer, _unknown_error
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import MINI_LM, SentenceEmbedder
 from llm.questions import asking_clauses, split_questions
 
 
@@ -17,7 +17,7 @@ def passage(text: str, *, heading: str = "Heading", score: float = 0.8, id: str 
 
 @pytest.fixture(scope="module")
 def composer() -> Composer:
-    return Composer(MiniLmEmbedder())
+    return Composer(SentenceEmbedder(MINI_LM))
 
 
 async def say(

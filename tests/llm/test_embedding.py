@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.errors import ConfigurationError
-from llm import embedding
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import MINI_LM, SentenceEmbedder
 
-EMBEDDER = MiniLmEmbedder()
+EMBEDDER = SentenceEmbedder(MINI_LM)
 
 
 async def test_vectors_are_of_length_one_and_in_the_order_of_the_texts() -> None:
@@ -25,8 +25,8 @@ async def test_vectors_are_of_length_one_and_in_the_order_of_the_texts() -> None
 
 
 async def test_a_text_has_the_same_vector_alone_and_in_company() -> None:
-    alone = await MiniLmEmbedder().embed(["short"])
-    together = await MiniLmEmbedder().embed(["a much longer text " * 20, "short", "short"])
+    alone = await SentenceEmbedder(MINI_LM).embed(["short"])
+    together = await SentenceEmbedder(MINI_LM).embed(["a much longer text " * 20, "short", "short"])
     assert together[1] == together[2] == alone[0]
 
 
@@ -36,7 +36,7 @@ async def test_nothing_and_blank_texts_are_fine() -> None:
 
 
 async def test_a_repeated_query_comes_from_the_cache() -> None:
-    embedder = MiniLmEmbedder(cached_texts=2)
+    embedder = SentenceEmbedder(MINI_LM, cached_texts=2)
     await embedder.embed(["first"])
     started = time.perf_counter()
     for _ in range(50):
@@ -54,16 +54,13 @@ async def test_the_event_loop_stays_free_while_texts_are_embedded() -> None:
             await asyncio.sleep(0.001)
 
     ticker = asyncio.create_task(tick())
-    await MiniLmEmbedder().embed([f"text number {number} " * 40 for number in range(8)])
+    await SentenceEmbedder(MINI_LM).embed([f"text number {number} " * 40 for number in range(8)])
     ticker.cancel()
     assert ticks > 10
 
 
-async def test_a_changed_model_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "model.onnx"
     wrong.write_bytes(b"not the model")
-    monkeypatch.setattr(embedding.package, "model_path", lambda: wrong)
-    embedding._open_session.cache_clear()
     with pytest.raises(ConfigurationError, match="not the expected embedding model"):
-        await MiniLmEmbedder().embed(["text"])
-    embedding._open_session.cache_clear()
+        await SentenceEmbedder(replace(MINI_LM, file=wrong)).embed(["text"])

@@ -12,7 +12,7 @@ from core.errors import ConfigurationError
 from core.policy import Examples, Policy, Rule
 from core.profile import load_intents
 from core.settings import load_settings
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.fitted import FittedPolicies
 from llm.likeness import RuleLikeness, fingerprint, lessons_of
 from llm.offline import OfflineMind
@@ -33,7 +33,7 @@ RULE = Rule(
 )
 
 
-class Counting(MiniLmEmbedder):
+class Counting(SentenceEmbedder):
     asked = 0
 
     async def embed(self, texts):
@@ -42,7 +42,7 @@ class Counting(MiniLmEmbedder):
 
 
 def mind(shipped: Path, own: Path) -> tuple[Counting, OfflineMind]:
-    embedder = Counting()
+    embedder = Counting(E5)
     return embedder, OfflineMind(embedder, None, policies=FittedPolicies(shipped, own))
 
 
@@ -100,5 +100,5 @@ def test_the_fits_that_come_with_the_dossier_are_of_its_present_lessons() -> Non
     for stage in JUDGED:
         rules = policy.by_meaning(stage)
         lessons = lessons_of(rules, ordinary_examples(stage, policy, intents))
-        name = fingerprint(rules, lessons, MiniLmEmbedder().model_id)
+        name = fingerprint(rules, lessons, SentenceEmbedder(E5).model_id)
         assert FittedPolicies(shipped_fits(settings), Path("/nowhere")).find(name, rules, lessons) is not None

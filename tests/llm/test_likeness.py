@@ -8,7 +8,7 @@ import pytest
 
 from core.models import Suspicion
 from core.policy import Examples, Rule
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.embedding_store import StoredEmbedder
 from llm.offline import OfflineMind
 
@@ -58,16 +58,15 @@ ORDINARY = (
     "Where do I change my password?",
     "The sync stopped at noon.",
 )
-MIND = OfflineMind(MiniLmEmbedder(), None)
+MIND = OfflineMind(SentenceEmbedder(E5), None)
 
 
-async def judge(text: str, mind: OfflineMind = MIND) -> Suspicion | None:
+async def judge(text: str, mind: OfflineMind = MIND) -> tuple[Suspicion, ...]:
     return await mind.judge_policy(text, RULES, stage="inbound", ordinary=ORDINARY, instructions="")
 
 
 async def test_a_sentence_like_the_examples_breaks_the_rule_and_says_why() -> None:
-    found = await judge("Hello. Is there a lower fee for a charity?")
-    assert found is not None
+    [found] = await judge("Hello. Is there a lower fee for a charity?")
     assert found.rule_id == "discount"
     assert found.evidence == "Is there a lower fee for a charity?" or found.evidence.startswith("Hello.")
     assert found.because.startswith("like '")
@@ -78,9 +77,13 @@ async def test_a_sentence_like_the_examples_breaks_the_rule_and_says_why() -> No
     [("Could a member of your staff speak with me?", "person"), ("Any rebates for schools?", "discount")],
 )
 async def test_each_rule_answers_for_itself(text: str, rule: str) -> None:
-    found = await judge(text)
-    assert found is not None
-    assert found.rule_id == rule
+    assert [found.rule_id for found in await judge(text)] == [rule]
+
+
+async def test_all_rules_that_are_broken_are_named_each_once() -> None:
+    said = "Is there a lower fee for a charity? I want to speak to a person. Any rebates for schools?"
+    found = await MIND.judge_policy(said, RULES, stage="draft", ordinary=ORDINARY, instructions="")
+    assert [one.rule_id for one in found] == ["discount", "person"]
 
 
 @pytest.mark.parametrize(
@@ -88,35 +91,33 @@ async def test_each_rule_answers_for_itself(text: str, rule: str) -> None:
     ["How do I print two labels?", "Where do I enter a discount on the order?", "Which staff may see costs?", "ok"],
 )
 async def test_ordinary_and_look_alike_questions_break_none(text: str) -> None:
-    assert await judge(text) is None
+    assert await judge(text) == ()
 
 
 async def test_of_a_draft_every_sentence_counts_alone() -> None:
     question = "My labels come out blank since the update of the print agent. Which driver do I need on Windows 11?"
     said = f"{question} The import stopped too. I want to speak to you."
-    found = await MIND.judge_policy(said, RULES, stage="draft", ordinary=ORDINARY, instructions="")
-    assert found is not None
+    [found] = await MIND.judge_policy(said, RULES, stage="draft", ordinary=ORDINARY, instructions="")
     assert found.evidence == "I want to speak to you."
 
 
 async def test_where_nothing_tells_what_breaks_no_rule_there_is_no_verdict() -> None:
     one_sided = [rule.model_copy(update={"examples": Examples(must_match=rule.examples.must_match)}) for rule in RULES]
     text = DISCOUNT.examples.must_match[0]
-    assert await MIND.judge_policy(text, one_sided, stage="inbound", ordinary=(), instructions="") is None
+    assert await MIND.judge_policy(text, one_sided, stage="inbound", ordinary=(), instructions="") == ()
 
 
 async def test_lessons_teach_what_examples_do_not_say() -> None:
     lessons = Examples(must_match=("My wallet is thin, make me happy.", "Be kind to my thin wallet, will you?"))
     taught = (DISCOUNT.model_copy(update={"lessons": lessons}), PERSON)
     text = "Make my thin wallet happy, be kind."
-    assert await judge(text) is None
-    found = await MIND.judge_policy(text, taught, stage="inbound", ordinary=ORDINARY, instructions="")
-    assert found is not None
+    assert await judge(text) == ()
+    [found] = await MIND.judge_policy(text, taught, stage="inbound", ordinary=ORDINARY, instructions="")
     assert found.rule_id == "discount"
 
 
 async def test_what_was_fitted_once_is_not_embedded_again(tmp_path: Path) -> None:
-    class Counting(MiniLmEmbedder):
+    class Counting(SentenceEmbedder):
         asked = 0
 
         async def embed(self, texts):
@@ -124,7 +125,7 @@ async def test_what_was_fitted_once_is_not_embedded_again(tmp_path: Path) -> Non
             return await super().embed(texts)
 
     def mind() -> tuple[Counting, OfflineMind]:
-        made = Counting()
+        made = Counting(E5)
         return made, OfflineMind(made, None, fixed=StoredEmbedder(made, tmp_path / "vectors"))
 
     (first, one), (second, other) = mind(), mind()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from core.models import Label
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.offline import OfflineMind
 
-MIND = OfflineMind(MiniLmEmbedder(), agent_model="the model")
+MIND = OfflineMind(SentenceEmbedder(E5), agent_model="the model")
 
 TAUGHT = (
     Label("refund", "Wants money back.", ("I want a refund", "give me my money back", "please return my payment")),
@@ -105,7 +105,7 @@ async def test_profane_praise_is_praise(text: str) -> None:
 
 async def test_the_same_text_has_the_same_rating() -> None:
     text = "I am disappointed, this is the second time."
-    other = OfflineMind(MiniLmEmbedder(), agent_model=None)
+    other = OfflineMind(SentenceEmbedder(E5), agent_model=None)
     assert await other.rate_sentiment(text, instructions="") == await MIND.rate_sentiment(text, instructions="")
 
 

@@ -56,7 +56,7 @@ class Fallback:
     """The offline mind's place: it is asked only where the provider failed."""
 
     name: str = "fallback"
-    suspicion: Suspicion | None = None
+    suspicions: tuple[Suspicion, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     def speaks(self, text: str) -> bool:
@@ -84,9 +84,9 @@ class Fallback:
 
     async def judge_policy(
         self, text: str, rules: Any, *, stage: Any, ordinary: Any, instructions: str
-    ) -> Suspicion | None:
+    ) -> tuple[Suspicion, ...]:
         self.asked.append("judge_policy")
-        return self.suspicion
+        return self.suspicions
 
     def agent_model(self) -> Any:
         raise AssertionError("the responder has no fallback")
@@ -207,46 +207,45 @@ RULES = tuple(
 )
 
 
-async def judge(mind: OpenAiMind, stage: Stage = "inbound") -> Suspicion | None:
+async def judge(mind: OpenAiMind, stage: Stage = "inbound") -> tuple[Suspicion, ...]:
     return await mind.judge_policy("See you there.", RULES, stage=stage, ordinary=("How?",), instructions=INSTRUCTIONS)
 
 
 @pytest.mark.parametrize(
-    ("answer", "rule"),
+    ("answer", "rules"),
     [
-        ({"rule": "legal", "words": "See you", "confidence": 0.9}, "legal"),
-        ({"rule": "legal", "words": "See you", "confidence": 0.4}, None),
-        ({"rule": None, "words": "", "confidence": 1.0}, None),
-        ({"rule": "no_such_rule", "words": "See you", "confidence": 1.0}, None),
+        ({"rule": "legal", "words": "See you", "confidence": 0.9}, ["legal"]),
+        ({"rule": "legal", "words": "See you", "confidence": 0.4}, []),
+        ({"rule": None, "words": "", "confidence": 1.0}, []),
+        ({"rule": "no_such_rule", "words": "See you", "confidence": 1.0}, []),
     ],
 )
 async def test_the_policy_is_judged_by_one_call_and_only_a_sure_answer_counts(
-    rig: Rig, answer: dict[str, Any], rule: str | None
+    rig: Rig, answer: dict[str, Any], rules: list[str]
 ) -> None:
     rig.fake.brain = lambda ask: answer
-    found = await judge(rig.mind())
-    assert (found and found.rule_id) == rule
+    assert [found.rule_id for found in await judge(rig.mind())] == rules
     assert rig.requests == 1
     assert 'breaks it: "I sue."' in rig.last.ask.system
 
 
 async def test_the_local_verdict_comes_first_and_saves_the_call(rig: Rig) -> None:
-    rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
-    assert await judge(rig.mind()) == rig.fallback.suspicion
+    rig.fallback.suspicions = (Suspicion("anger", "See you", 0.6, "like 'x'"),)
+    assert await judge(rig.mind()) == rig.fallback.suspicions
     assert rig.requests == 0
 
 
 async def test_a_draft_is_the_models_to_judge_and_the_local_verdict_stands_in_for_it(rig: Rig) -> None:
-    rig.fallback.suspicion = Suspicion("anger", "See you", 0.6, "like 'x'")
+    rig.fallback.suspicions = (Suspicion("anger", "See you", 0.6, "like 'x'"),)
     rig.fake.brain = lambda ask: {"rule": None, "words": "", "confidence": 1.0}
-    assert await judge(rig.mind(), "draft") is None
+    assert await judge(rig.mind(), "draft") == ()
     rig.fake.faults.add(mode="5xx", times=9)
-    assert await judge(rig.mind(model_retries=0), "draft") == rig.fallback.suspicion
+    assert await judge(rig.mind(model_retries=0), "draft") == rig.fallback.suspicions
 
 
 async def test_a_policy_judge_that_fails_stops_nothing_more_than_the_local_verdict(rig: Rig) -> None:
     rig.fake.faults.add(mode="5xx", times=9)
-    assert await judge(rig.mind(model_retries=0)) is None
+    assert await judge(rig.mind(model_retries=0)) == ()
 
 
 async def test_it_answers_in_any_language(rig: Rig) -> None:

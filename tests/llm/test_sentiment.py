@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from llm.embedding import MiniLmEmbedder
+from llm.embedding import E5, SentenceEmbedder
 from llm.lexicon import words_say
 from llm.offline import OfflineMind
 
-MIND = OfflineMind(MiniLmEmbedder(), agent_model=None)
+MIND = OfflineMind(SentenceEmbedder(E5), agent_model=None)
 
 
 async def score(text: str) -> float:

@@ -54,7 +54,7 @@ class FakeMind:
     cues: tuple[str, ...] = ()
     understands: bool = True
     agent: Any = None
-    suspicion: Suspicion | None = None
+    suspicions: tuple[Suspicion, ...] = ()
     name: str = "fake"
     summary: str | Exception = ""
     other_words: str = ""
@@ -88,9 +88,9 @@ class FakeMind:
 
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
-    ) -> Suspicion | None:
+    ) -> tuple[Suspicion, ...]:
         self.asked.append((text, instructions))
-        return self.suspicion
+        return self.suspicions
 
     def agent_model(self) -> Any:
         return self.agent

@@ -123,18 +123,18 @@ SUSPICION = Suspicion("prices", "is there a hobby rate", 0.61, "like 'any discou
 
 
 async def test_what_no_pattern_caught_is_judged_by_its_meaning() -> None:
-    mind = FakeMind(suspicion=SUSPICION)
+    mind = FakeMind(suspicions=(SUSPICION, replace(SUSPICION, rule_id="person")))
     turn = make_turn("So, is there a hobby rate?", mind=mind, policy=FakePolicy(by_id={"prices": PRICES}))
     found = (await guardrail(CALM, runtime(turn))).get("hand_over")
     assert found is not None
     assert (found["reason"], found["rule"]) == ("pricing_inquiry", "prices.by_meaning")
-    assert found["evidence"] == "is there a hobby rate (like 'any discount?', 0.61)"
+    assert found["evidence"] == "is there a hobby rate (like 'any discount?', 0.61; also person)"
     assert len(mind.asked) == 1
 
 
 async def test_a_mind_can_release_nothing_that_a_rule_stopped() -> None:
     """It is not even asked: a call less, and no way to argue with a pattern."""
-    mind = FakeMind(suspicion=None)
+    mind = FakeMind()
     found = (await guardrail(CALM, runtime(make_turn("I want a refund", mind=mind, policy=REFUND)))).get("hand_over")
     assert found is not None
     assert mind.asked == []
@@ -144,7 +144,7 @@ async def test_a_draft_that_no_pattern_stopped_is_judged_once_too() -> None:
     promise = Rule(
         id="promise", title="", why="", stages=("draft",), action="block", reason="policy_violation", any=("sure",)
     )
-    mind = FakeMind(suspicion=Suspicion("promise", "it will be there", 0.9, "the model"))
+    mind = FakeMind(suspicions=(Suspicion("promise", "it will be there", 0.9, "the model"),))
     state: GuardrailInput = {**CALM, "draft": {"text": "Trust me, it will be there.", "parts": [], "subject": None}}
     found = (await guardrail(state, runtime(make_turn(mind=mind, policy=FakePolicy(by_id={"promise": promise}))))).get(
         "hand_over"
