@@ -34,17 +34,15 @@ def deps() -> Deps:
 
 
 async def test_held_back_sentences_are_caught_and_spared(deps: Deps) -> None:
-    """What was reached on sentences of two authors who knew no rule, less what a hundred sentences a rule move by chance.
+    """What was reached on sentences of four authors who knew no rule, less what two hundred sentences a rule move by chance.
 
-    The bars, 98 % and 3 % of each rule, are reached by some rules and not by all (docs/adr/0017).
+    The bars, 98 % and 3 % of each rule: docs/adr/0017. No sentence is printed: who has read one cannot measure with it.
     """
     scores = await score_rules(deps, load_examples(DOSSIER / "policy.held-back.yaml"))
     print("", *scores, sep="\n")
-    print(*(f"missed by {s.rule_id}: {text}" for s in scores for text in s.missed), sep="\n")
-    print(*(f"false alarm of {s.rule_id}: {text}" for s in scores for text in s.alarms), sep="\n")
-    assert sum(len(s.caught) for s in scores) >= 0.95 * sum(s.must for s in scores)
-    assert sum(len(s.alarms) for s in scores) <= 0.04 * sum(s.must_not for s in scores)
-    assert all(s.recall >= 0.84 and s.false_alarms <= 0.09 for s in scores)
+    assert sum(len(s.caught) for s in scores) >= 0.985 * sum(s.must for s in scores)
+    assert sum(len(s.alarms) for s in scores) <= 0.025 * sum(s.must_not for s in scores)
+    assert all(s.recall >= 0.96 and s.false_alarms <= 0.06 for s in scores)
 
 
 async def test_a_rule_is_broken_by_its_meaning_where_no_pattern_matches(deps: Deps) -> None:
