@@ -11,7 +11,7 @@ import typer
 
 from cli.database import open_database
 from cli.demo import find_demo_providers
-from cli.deps import build_bus, make_embedder, make_mind
+from cli.deps import build_bus, make_embedder, make_judging_embedder, make_mind
 from cli.output import echo_json
 from cli.provider import check_provider
 from core.errors import ConfigurationError, SupportError
@@ -71,10 +71,11 @@ async def _dossier(settings: Settings) -> str:
 
 
 async def _model(settings: Settings) -> str:
-    embedder = make_embedder(settings)
-    await embedder.embed(["hello"])
-    mind = make_mind(settings, embedder)
-    return f"mind {mind.name}, embeddings {embedder.model_id}"
+    finding, judging = make_embedder(settings), make_judging_embedder()
+    for embedder in (finding, judging):
+        await embedder.embed(["hello"])
+    mind = make_mind(settings, finding, judging=judging)
+    return f"mind {mind.name}, {finding.model_id} finds, {judging.model_id} judges"
 
 
 async def _database(settings: Settings) -> str:
