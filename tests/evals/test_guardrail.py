@@ -13,6 +13,7 @@ from core.turn import Deps
 from evals.guardrail import broken_rules, score_rules
 from llm.embedding import E5, SentenceEmbedder
 from llm.fitted import FittedPolicies
+from llm.likeness import RuleLikeness
 from llm.offline import OfflineMind
 from nodes.guardrail import ordinary_examples
 from tests.nodes.fakes import make_turn
@@ -63,20 +64,18 @@ async def test_an_ordinary_question_breaks_nothing(deps: Deps) -> None:
     assert await broken_rules(deps.mind, deps.policy, deps.intents, "How do I print labels for a delivery?") == {}
 
 
-@pytest.mark.parametrize("shift", [0.15, -0.15])
-async def test_a_threshold_that_is_moved_is_noticed(deps: Deps, shift: float) -> None:
-    """Each rule by itself: raised it misses more of what is held back, lowered it takes more that is not its own."""
+@pytest.mark.parametrize(("shift", "side"), [(0.15, "must_match"), (-0.15, "must_not_match")])
+async def test_a_threshold_that_is_moved_is_noticed(deps: Deps, shift: float, side: str) -> None:
+    """Each rule by itself: raised it catches fewer of its own that are held back, lowered it takes more of its look-alikes."""
     mind, rules = deps.mind, deps.policy.by_meaning("inbound")
     assert isinstance(mind, OfflineMind)
     likeness = await mind.likeness(rules, ordinary_examples("inbound", deps.policy, deps.intents))
     assert likeness is not None
+    mutant = replace(likeness, thresholds=likeness.thresholds + shift)
     held_back = load_examples(DOSSIER / "policy.held-back.yaml")
-    unnoticed = []
-    for number, rule in enumerate(likeness.rules):
-        moved = likeness.thresholds.copy()
-        moved[number] += shift
-        mutant = replace(likeness, thresholds=moved)
-        texts = [text for e in held_back.values() for text in (*e.must_match, *e.must_not_match)]
-        changed = [t for t in texts if await mutant.judge(t, mind._embed) != await likeness.judge(t, mind._embed)]
-        unnoticed += [] if changed else [rule]
-    assert not unnoticed
+
+    async def named(judge: RuleLikeness, rule: str) -> int:
+        found = [await judge.judge(text, mind._embed) for text in getattr(held_back[rule], side)]
+        return sum(rule == suspicion.rule_id for suspicions in found for suspicion in suspicions)
+
+    assert not [rule for rule in likeness.rules if await named(mutant, rule) == await named(likeness, rule)]
