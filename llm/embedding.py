@@ -59,7 +59,7 @@ E5: Final = SentenceModel(
 
 
 class SentenceEmbedder:
-    """`core.ports.Embedder` over one of the models, loaded at first use; English, long texts are cut (256 and 512 tokens)."""
+    """`core.ports.Embedder` over one of the models, loaded at first use; English, 256 tokens at most."""
 
     def __init__(self, model: SentenceModel, *, threads: int = 2, cached_texts: int = 512) -> None:
         self._model = model
