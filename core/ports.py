@@ -54,7 +54,7 @@ class Judge(Protocol):
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str
     ) -> tuple[Suspicion, ...]:
-        """Which rules the text breaks by its meaning, the clearest first; `ordinary` are sentences that break none."""
+        """Which rules the text breaks by its meaning, the one to act on first; `ordinary` are sentences that break none."""
         ...
 
 

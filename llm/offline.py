@@ -78,7 +78,7 @@ class OfflineMind:
     async def judge_policy(
         self, text: str, rules: Sequence[Rule], *, stage: Stage, ordinary: Sequence[str], instructions: str = ""
     ) -> tuple[Suspicion, ...]:
-        """By likeness to lessons. A customer's message is read as a whole; of a draft every sentence counts alone."""
+        """By likeness to lessons. A message is read as a whole; of a draft every sentence counts alone, and the first wrong one leads."""
         likeness = await self.likeness(tuple(rules), tuple(ordinary))
         if likeness is None:
             return ()

@@ -112,11 +112,11 @@ def ordinary_examples(stage: Stage, policy: Policy, intents: Sequence[Label]) ->
 
 
 def _by_meaning(reason: str, suspicions: Sequence[Suspicion], counterfactual: str) -> HandOver:
-    """The clearest one decides; the others are named for the person who reads it."""
-    clearest, *others = suspicions
+    """The first one decides; the others are named for the person who reads it."""
+    first, *others = suspicions
     also = f"; also {', '.join(other.rule_id for other in others)}" if others else ""
-    evidence = f"{clearest.evidence} ({clearest.because}, {clearest.confidence}{also})"
-    return _hand_over(reason, f"{clearest.rule_id}.by_meaning", evidence, counterfactual)
+    evidence = f"{first.evidence} ({first.because}, {first.confidence}{also})"
+    return _hand_over(reason, f"{first.rule_id}.by_meaning", evidence, counterfactual)
 
 
 def _check_inbound(turn: TurnContext, state: GuardrailInput) -> HandOver | None:
